@@ -1,0 +1,14 @@
+/** Monotonic milliseconds (CLOCK_MONOTONIC): one clock for core and sensors of a host. */
+export function monotonicMs(): number {
+  return Number(process.hrtime.bigint()) / 1e6;
+}
+
+/** Both clocks, so that tests can inject time. Wall time only matters across restarts. */
+export interface Clock {
+  /** Monotonic milliseconds. */
+  now(): number;
+  /** Milliseconds since the Unix epoch. */
+  wall(): number;
+}
+
+export const systemClock: Clock = { now: monotonicMs, wall: Date.now };

@@ -1,0 +1,52 @@
+import type { Door } from '../../config/types.js';
+
+/** A source completed a door's sequence; comes from the knockers. */
+export interface Completion {
+  readonly door: Door;
+  /** Keyed digest of the configuration that the door stands in. */
+  readonly configuration: string;
+  readonly source: string;
+  /** Set for a one-time sequence. */
+  readonly claim?: string;
+}
+
+/**
+ * Finds the door that a grant was opened under: in the running configuration, or in one kept in
+ * the state folder because a grant still refers to it (G7).
+ */
+export interface DoorCatalog {
+  find(door: string, configuration: string): Promise<Door | undefined>;
+}
+
+/** One grant that is not closed yet, for `postern status`. */
+export interface GrantStatus {
+  readonly grant: string;
+  readonly door: string;
+  readonly source: string;
+  readonly state: 'opening' | 'open' | 'closing' | 'failed';
+  /** Seconds left until it closes; null while it has no deadline. */
+  readonly leftSeconds: number | null;
+}
+
+/** What became of a completion, for the log. */
+export type DispatchResult =
+  | { readonly kind: 'opening'; readonly grant: string }
+  | { readonly kind: 'extended'; readonly grant: string }
+  | { readonly kind: 'ignored'; readonly reason: 'reknock' | 'cooldown' }
+  /** The one-time sequence was claimed before. */
+  | { readonly kind: 'spent' };
+
+/** Everything right of the journal in the picture: opens, extends, closes, recovers. */
+export interface Grants {
+  /** Folds the journal and settles what a crash or a stop left behind. Call before capture. */
+  recover(): Promise<void>;
+  /** Rejects with POSTERN_E_JOURNAL when the completion was not made durable (nothing runs). */
+  complete(completion: Completion): Promise<DispatchResult>;
+  status(): readonly GrantStatus[];
+  /** Configuration digests that live grants refer to. */
+  referenced(): ReadonlySet<string>;
+  /** Closes every open grant now (`close_on_exit`, G6). */
+  closeAll(cause: 'exit' | 'revoked'): Promise<void>;
+  /** Lets go: workers and queues end, grants stay open until the next start. */
+  stop(): Promise<void>;
+}

@@ -1,0 +1,95 @@
+/**
+ * The journal's event types, version 1. Every event says which host wrote it and when (wall clock,
+ * milliseconds since the epoch). Nothing here can be executed and nothing holds a port (DESIGN 8,
+ * 9): doors and configurations are named, and the command is looked up in the host's own files.
+ */
+import { z } from 'zod';
+
+const grant = z.string().min(1);
+const wallMs = z.number().int().nonnegative();
+
+/** Keyed digest of a loaded configuration (HMAC, never a plain hash). */
+const configuration = z.string().min(1);
+
+export const eventBody = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('HostStarted'), version: z.string() }),
+  z.object({ type: z.literal('HostStopped') }),
+  z.object({
+    type: z.literal('ConfigurationLoaded'),
+    configuration,
+    doors: z.array(z.string()),
+  }),
+  /** A source completed a door. The event's own id, behind the host's name, is the grant's id. */
+  z.object({
+    type: z.literal('Completed'),
+    door: z.string(),
+    source: z.string(),
+    configuration,
+    /** Set for a one-time sequence: HMAC(door, sequence). */
+    claim: z.string().optional(),
+  }),
+  /** Before anything runs (DESIGN 5). `until` is the provisional deadline (G10). */
+  z.object({
+    type: z.literal('Opening'),
+    grant,
+    door: z.string(),
+    source: z.string(),
+    configuration,
+    until: wallMs.nullable(),
+  }),
+  /** One sink opened. `until` null: it never closes (no stop command). */
+  z.object({ type: z.literal('Opened'), grant, sink: z.string(), until: wallMs.nullable() }),
+  /** One sink failed to open; its close still runs at `until` (G4). */
+  z.object({
+    type: z.literal('OpenFailed'),
+    grant,
+    sink: z.string(),
+    until: wallMs.nullable(),
+    reason: z.string(),
+  }),
+  /** A knock while open moved the deadline (G2); `source` is who knocked (G9). */
+  z.object({ type: z.literal('Extended'), grant, source: z.string(), until: wallMs }),
+  z.object({
+    type: z.literal('Closing'),
+    grant,
+    cause: z.enum(['deadline', 'reconciler', 'recovery', 'revoked', 'exit']),
+  }),
+  z.object({ type: z.literal('Closed'), grant, sink: z.string() }),
+  /** One attempt to close failed; `final` when retries are used up (G5). */
+  z.object({
+    type: z.literal('CloseFailed'),
+    grant,
+    sink: z.string(),
+    attempt: z.number().int().positive(),
+    final: z.boolean(),
+    reason: z.string(),
+  }),
+  /** A Completed that was never opened: too old after a crash, on cooldown, or the door is gone. */
+  z.object({ type: z.literal('Abandoned'), grant, reason: z.string() }),
+  /** Once a minute, per door, if anything happened: attempts begun, spoiled, expired (DESIGN 13). */
+  z.object({
+    type: z.literal('Counted'),
+    doors: z.record(
+      z.string(),
+      z.object({ begun: z.number(), spoiled: z.number(), expired: z.number() }),
+    ),
+  }),
+]);
+
+export type EventBody = z.infer<typeof eventBody>;
+export type EventType = EventBody['type'];
+export type EventOf<T extends EventType> = Extract<EventBody, { type: T }>;
+
+/** An event as it stands in the journal. */
+export type JournalEvent = EventBody & {
+  /** Redis Stream id, `ms-seq`; covered by the event's HMAC. */
+  readonly id: string;
+  readonly host: string;
+  /** Wall clock, milliseconds since the epoch. */
+  readonly atMs: number;
+};
+
+/** The id of the grant that a Completed event gives. Holds no `:` (a BullMQ job id must not). */
+export function grantId(completed: { readonly host: string; readonly id: string }): string {
+  return `${completed.host}-${completed.id}`;
+}

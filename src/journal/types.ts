@@ -1,0 +1,29 @@
+import type { EventBody, JournalEvent } from './events.js';
+
+/** A range of the journal; ids are Redis Stream ids (`ms-seq`). */
+export interface ReadOptions {
+  /** Exclusive. Absent: from the oldest event. */
+  readonly after?: string;
+  readonly signal?: AbortSignal;
+}
+
+/** The append-only event log of one host. What `append` resolved is durable. */
+export interface Journal {
+  /** Rejects with POSTERN_E_JOURNAL when the event was not made durable within a second. */
+  append(body: EventBody): Promise<JournalEvent>;
+  /**
+   * Uses up a one-time sequence and appends its Completed event, in one Lua script. Undefined when
+   * the claim was made before.
+   */
+  claim(claim: string, body: EventBody): Promise<JournalEvent | undefined>;
+  /** Which of the claims have been made; kept outside the trimmed stream. */
+  claimed(claims: readonly string[]): Promise<readonly boolean[]>;
+  /** All events in order; an event that does not verify or parse is skipped, counted and logged. */
+  read(options?: ReadOptions): AsyncIterable<JournalEvent>;
+  /** Like `read`, then every new event as it is appended, until the signal aborts. */
+  follow(options: ReadOptions & { readonly signal: AbortSignal }): AsyncIterable<JournalEvent>;
+  /** Cuts the journal to its length, but never an event at or after `keepFrom` (an open grant). */
+  trim(keepFrom: string | undefined): Promise<void>;
+  /** Events that did not verify or parse since the start. */
+  readonly rejected: number;
+}
