@@ -1,0 +1,201 @@
+/**
+ * The registry of knockers: which source has which machine, and what a packet means to it. It has
+ * no clock, no I/O and no timers; `live.ts` drives it from packets and time, a replay from a file.
+ */
+import { initialTransition, type SnapshotFrom, transition } from 'xstate';
+import { concerns, type DoorTable, type MatchDoor, strayConcerns } from '../../machines/doors.js';
+import {
+  isForgotten,
+  type KnockerEffect,
+  type KnockerEvent,
+  knocker,
+  nextDeadlineMs,
+} from '../../machines/knocker.js';
+import type { Packet } from '../../machines/types.js';
+import { Deadlines } from './deadlines.js';
+import { type DormantPacket, DormantTable } from './dormant.js';
+import type { KnockCounts, KnockEvent, KnocksOptions } from './types.js';
+
+interface Knocker {
+  snapshot: SnapshotFrom<typeof knocker>;
+  /** The earliest alarm set for it; Infinity: none. */
+  alarmMs: number;
+}
+
+const [quiet] = initialTransition(knocker);
+
+export class Knocks {
+  readonly #options: KnocksOptions;
+  readonly #dormant: DormantTable;
+  /** Least recently active first. */
+  readonly #knockers = new Map<string, Knocker>();
+  readonly #deadlines = new Deadlines();
+  #table: DoorTable;
+  #dormantEvicted = 0;
+  #machinesEvicted = 0;
+
+  constructor(table: DoorTable, options: KnocksOptions) {
+    this.#table = table;
+    this.#options = options;
+    this.#dormant = new DormantTable(options.limits.maxSources);
+  }
+
+  get table(): DoorTable {
+    return this.#table;
+  }
+
+  /** New doors; attempts at doors that are not the same object any more are dropped (M11, G7). */
+  setTable(table: DoorTable): void {
+    this.#table = table;
+  }
+
+  counts(): KnockCounts {
+    return {
+      dormant: this.#dormant.size,
+      machines: this.#knockers.size,
+      dormantEvicted: this.#dormantEvicted,
+      machinesEvicted: this.#machinesEvicted,
+    };
+  }
+
+  /** Takes a packet in. What it does is told to `onEvent` before this returns. */
+  packet(packet: Packet): void {
+    const table = this.#table;
+    const kind = table.kindOf(packet.protocol, packet.port);
+    if (kind === 'ignored') return;
+    const { host } = this.#options;
+    if (kind === 'stray' && table.strayClasses.length === 0) return;
+    const local = host.isLocal(packet.destination, packet.interfaceIndex);
+    if (!local && !table.targets.has(packet.destination)) return;
+    if (kind === 'stray' && host.isListening(packet.protocol, packet.port)) return;
+    const type = kind === 'knock' ? 'KNOCK' : 'STRAY';
+
+    const active = this.#knockers.get(packet.source);
+    if (active !== undefined) {
+      this.#touch(packet.source, active);
+      this.#send(packet.source, active, { type, packet, local, table });
+      return;
+    }
+    if (type === 'STRAY' && !this.#isStray(packet, local)) return;
+    const remembered = this.#dormant.wake(packet.source);
+    if (remembered === undefined) {
+      const first = type === 'KNOCK' ? this.#firstKnocks(packet, local) : [];
+      if (type === 'KNOCK' && first.length === 0) return;
+      // A door of one knock is completed by its first packet: there is nothing to sleep on.
+      if (first.every((door) => door.knocks.length > 1)) {
+        this.#rest({ packet, local, generation: table.generation }, first);
+        return;
+      }
+    }
+    const woken = this.#wake(packet.source, remembered);
+    this.#send(packet.source, woken, { type, packet, local, table });
+  }
+
+  /** Acts on every deadline that has come by `nowMs` (M8). */
+  advance(nowMs: number): void {
+    const table = this.#table;
+    for (let due = this.#deadlines.takeDue(nowMs); due; due = this.#deadlines.takeDue(nowMs)) {
+      const active = this.#knockers.get(due.source);
+      if (active?.alarmMs !== due.atMs) continue;
+      active.alarmMs = Number.POSITIVE_INFINITY;
+      this.#send(due.source, active, { type: 'TIMEOUT', atMs: nowMs, table });
+    }
+    this.#dormant.expire(nowMs - table.memoryMs, (record) => this.#expireDormant(record));
+  }
+
+  /** When `advance` next has something to do, monotonic ms; Infinity: nothing is remembered. */
+  nextDeadlineMs(): number {
+    return Math.min(this.#deadlines.nextMs, this.#dormant.oldestMs() + this.#table.memoryMs);
+  }
+
+  /** Whether a packet to a port in no sequence is a stray at any door (M7). */
+  #isStray(packet: Packet, local: boolean): boolean {
+    return this.#table.strayClasses.some((strays) => strayConcerns(strays, packet, local));
+  }
+
+  #firstKnocks(packet: Packet, local: boolean): readonly MatchDoor[] {
+    const doors = this.#table.firstKnockOf(packet.protocol, packet.port);
+    return doors.filter((door) => concerns(door, packet, local));
+  }
+
+  /** Remembers a source's first packet, without a machine for it. */
+  #rest(record: DormantPacket, begun: readonly MatchDoor[]): void {
+    const { packet } = record;
+    const isTarget = this.#table.targets.has(packet.destination);
+    if (this.#dormant.add(record, isTarget)) this.#dormantEvicted++;
+    for (const door of begun) {
+      const { source, atMs } = packet;
+      this.#options.onEvent({ kind: 'begun', door, source, stage: 1, atMs });
+    }
+  }
+
+  #wake(source: string, remembered: DormantPacket | undefined): Knocker {
+    if (this.#knockers.size >= this.#options.limits.maxMachines) this.#evictOldest();
+    const woken: Knocker = { snapshot: quiet, alarmMs: Number.POSITIVE_INFINITY };
+    this.#knockers.set(source, woken);
+    if (remembered !== undefined) {
+      const { packet, local, generation } = remembered;
+      const table = this.#table;
+      const kind = table.kindOf(packet.protocol, packet.port);
+      const type = kind === 'knock' ? 'KNOCK' : 'STRAY';
+      // What the packet began was told when it came in.
+      const event: KnockerEvent = { type, packet, local, table, generation };
+      woken.snapshot = transition(knocker, woken.snapshot, event)[0];
+    }
+    return woken;
+  }
+
+  #evictOldest(): void {
+    for (const source of this.#knockers.keys()) {
+      this.#knockers.delete(source);
+      this.#machinesEvicted++;
+      return;
+    }
+  }
+
+  #touch(source: string, active: Knocker): void {
+    this.#knockers.delete(source);
+    this.#knockers.set(source, active);
+  }
+
+  #send(source: string, active: Knocker, event: KnockerEvent): void {
+    const [snapshot, effects] = transition(knocker, active.snapshot, event);
+    active.snapshot = snapshot;
+    if (isForgotten(snapshot.context)) this.#knockers.delete(source);
+    else {
+      const next = nextDeadlineMs(snapshot.context);
+      if (next < active.alarmMs || active.alarmMs === Number.POSITIVE_INFINITY) {
+        active.alarmMs = next;
+        this.#deadlines.add(next, source);
+      }
+    }
+    for (const effect of effects) this.#tell(source, effect);
+  }
+
+  #tell(source: string, effect: { readonly type: string; readonly params?: unknown }): void {
+    if (!isEffect(effect)) return;
+    this.#options.onEvent({ kind: effect.type, source, ...effect.params });
+  }
+
+  #expireDormant({ packet, local, generation }: DormantPacket): void {
+    for (const door of this.#firstKnocks(packet, local)) {
+      if ((this.#table.born(door) ?? 0) > generation) continue;
+      const { source } = packet;
+      const atMs = packet.atMs + door.seqTimeoutMs;
+      this.#options.onEvent({ kind: 'expired', door, source, stage: 1, atMs });
+    }
+  }
+}
+
+const KINDS: ReadonlySet<string> = new Set<KnockEvent['kind']>([
+  'begun',
+  'advanced',
+  'completed',
+  'spoiled',
+  'expired',
+  'refused',
+]);
+
+function isEffect(action: { readonly type: string }): action is KnockerEffect {
+  return KINDS.has(action.type);
+}
