@@ -1,0 +1,81 @@
+import { type Clock, systemClock } from '../../src/clock.js';
+import type { EventBody, JournalEvent } from '../../src/journal/events.js';
+import { compareIds, IdSource } from '../../src/journal/ids.js';
+import type { Journal, ReadOptions } from '../../src/journal/types.js';
+
+/** A journal in memory for the tests of other rooms: same order, ids and claims, no Redis. */
+export class MemoryJournal implements Journal {
+  readonly events: JournalEvent[] = [];
+  readonly rejected = 0;
+  /** Set it to make every write reject with it. */
+  failure: Error | undefined;
+  readonly #claims = new Set<string>();
+  readonly #ids = new IdSource();
+  readonly #waiting = new Set<() => void>();
+
+  constructor(
+    readonly host = 'host',
+    readonly clock: Clock = systemClock,
+    readonly length = 10_000,
+  ) {}
+
+  async append(body: EventBody): Promise<JournalEvent> {
+    if (this.failure) throw this.failure;
+    const atMs = Math.floor(this.clock.wall());
+    const event = { ...body, id: this.#ids.next(atMs), host: this.host, atMs };
+    this.events.push(event);
+    for (const wake of this.#waiting) wake();
+    return event;
+  }
+
+  async claim(claim: string, body: EventBody): Promise<JournalEvent | undefined> {
+    if (this.failure) throw this.failure;
+    if (this.#claims.has(claim)) return undefined;
+    this.#claims.add(claim);
+    return this.append(body);
+  }
+
+  async claimed(claims: readonly string[]): Promise<readonly boolean[]> {
+    return claims.map((claim) => this.#claims.has(claim));
+  }
+
+  async *read({ after = '0-0', signal }: ReadOptions = {}): AsyncGenerator<JournalEvent> {
+    for (const event of this.events.filter(({ id }) => compareIds(id, after) > 0)) {
+      if (signal?.aborted) return;
+      yield event;
+    }
+  }
+
+  async *follow({ after, signal }: ReadOptions & { readonly signal: AbortSignal }) {
+    let last = after ?? '0-0';
+    while (!signal.aborted) {
+      for await (const event of this.read({ after: last, signal })) {
+        yield event;
+        last = event.id;
+      }
+      await this.#next(last, signal);
+    }
+  }
+
+  async trim(keepFrom: string | undefined): Promise<void> {
+    const excess = Math.max(0, this.events.length - this.length);
+    const old = this.events.filter(
+      ({ id }) => keepFrom === undefined || compareIds(id, keepFrom) < 0,
+    );
+    this.events.splice(0, Math.min(excess, old.length));
+  }
+
+  async #next(after: string, signal: AbortSignal): Promise<void> {
+    const newest = this.events.at(-1);
+    if (signal.aborted || (newest && compareIds(newest.id, after) > 0)) return;
+    await new Promise<void>((resolve) => {
+      const wake = () => {
+        this.#waiting.delete(wake);
+        signal.removeEventListener('abort', wake);
+        resolve();
+      };
+      this.#waiting.add(wake);
+      signal.addEventListener('abort', wake, { once: true });
+    });
+  }
+}
