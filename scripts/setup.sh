@@ -66,15 +66,18 @@ missing_packages() {
 install_packages() {
   local installer=$root/scripts/install-packages.sh packages=("$@")
   has apt-get || die "Missing: ${packages[*]} (Debian's names). Install them, then run this again."
-  say "Installing ${packages[*]}"
+  local doing="Installing ${packages[*]}"
   if [ "$EUID" = 0 ]; then
+    say "$doing"
     bash "$installer" "${packages[@]}"
   elif has sudo && sudo -n true 2>/dev/null; then
+    say "$doing"
     sudo -n bash "$installer" "${packages[@]}"
   elif has sudo && [ -t 0 ] && [ -t 2 ]; then
+    say "$doing"
     sudo bash "$installer" "${packages[@]}"
   else
-    die "That takes root. Run this one command, then this again:
+    die "Missing: ${packages[*]}. That takes root. Run this one command, then this again:
   sudo bash $(printf '%q' "$installer") ${packages[*]}"
   fi
 }
