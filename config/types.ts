@@ -60,6 +60,7 @@ export interface Options {
   readonly logFile?: string;
   /** `log = off`: no stage, opening or timeout lines for those who want none. */
   readonly log: boolean;
+  /** Empty (`PidFile =`): none is written. */
   readonly pidFile: string;
   /** Absent: none given (G8: eth0, else the default route's). `any` stands as itself. */
   readonly interfaces?: readonly string[];

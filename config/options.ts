@@ -1,0 +1,96 @@
+/** The directives of [options], their defaults and bounds. */
+import type { Directive } from './directives.js';
+import { good } from './reading.js';
+import type { Door, Options } from './types.js';
+import {
+  absolutePath,
+  byteSize,
+  interfaceNames,
+  limitOrOff,
+  oneOf,
+  part,
+  portRanges,
+  redisUrl,
+  seconds,
+  userName,
+  verbatim,
+  wholeNumber,
+  yesOrNo,
+} from './values.js';
+
+/** Directives of a door whose default for every door may stand in [options]. */
+export type DoorDefaults = Pick<
+  Door,
+  'reknock' | 'cooldownMs' | 'commandTimeoutMs' | 'stopRetries'
+>;
+
+export type OptionsDraft = Options & DoorDefaults;
+
+/** Ring of the kernel's capture, for each interface; chosen for loss under flood against memory. */
+export const DEFAULT_CAPTURE_BUFFER_BYTES = 4 * 1024 * 1024;
+
+export const DEFAULT_OPTIONS: OptionsDraft = {
+  useSyslog: false,
+  log: true,
+  pidFile: '/var/run/knockd.pid',
+  stateDir: '/var/lib/postern',
+  strayLimit: 3,
+  scanLimit: 20,
+  ignorePorts: [],
+  maxSources: 1_048_576,
+  maxMachines: 65_536,
+  maxCommands: 64,
+  captureBufferBytes: DEFAULT_CAPTURE_BUFFER_BYTES,
+  closeOnExit: false,
+  sensorUser: 'nobody',
+  journalLength: 100_000,
+  reknock: 'extend',
+  cooldownMs: 0,
+  commandTimeoutMs: 60_000,
+  stopRetries: 10,
+};
+
+/** May stand at a door, and in [options] as the default of all doors. */
+export const SHARED_DIRECTIVES: readonly Directive<DoorDefaults>[] = [
+  {
+    name: 'reknock',
+    read: part(oneOf('extend', 'rerun', 'ignore'), (reknock) => ({ reknock })),
+  },
+  { name: 'cooldown', read: part(seconds, (cooldownMs) => ({ cooldownMs })) },
+  { name: 'command_timeout', read: part(seconds, (commandTimeoutMs) => ({ commandTimeoutMs })) },
+  { name: 'stop_retries', read: part(wholeNumber(0, 1000), (stopRetries) => ({ stopRetries })) },
+];
+
+export const OPTION_DIRECTIVES: readonly Directive<OptionsDraft>[] = [
+  { name: 'UseSyslog', alone: true, read: () => good({ useSyslog: true }) },
+  { name: 'LogFile', read: part(verbatim, (logFile) => ({ logFile })) },
+  { name: 'PidFile', read: part(verbatim, (pidFile) => ({ pidFile })) },
+  {
+    name: 'Interface',
+    // knockd takes an interface only while it has none.
+    repeated: 'first counts',
+    read: part(interfaceNames, (interfaces) => (interfaces.length > 0 ? { interfaces } : {})),
+  },
+  { name: 'state_dir', read: part(absolutePath, (stateDir) => ({ stateDir })) },
+  { name: 'local_redis', read: part(redisUrl, (localRedis) => ({ localRedis })) },
+  { name: 'log', read: part(yesOrNo, (log) => ({ log })) },
+  { name: 'stray_limit', read: part(limitOrOff, (strayLimit) => ({ strayLimit })) },
+  { name: 'scan_limit', read: part(wholeNumber(1, 65_535), (scanLimit) => ({ scanLimit })) },
+  { name: 'ignore_ports', read: part(portRanges, (ignorePorts) => ({ ignorePorts })) },
+  { name: 'max_sources', read: part(wholeNumber(1, 2 ** 24), (maxSources) => ({ maxSources })) },
+  { name: 'max_machines', read: part(wholeNumber(1, 2 ** 22), (maxMachines) => ({ maxMachines })) },
+  { name: 'max_commands', read: part(wholeNumber(1, 4096), (maxCommands) => ({ maxCommands })) },
+  {
+    name: 'capture_buffer',
+    read: part(byteSize(64 * 1024, 1024 * 1024 * 1024), (captureBufferBytes) => ({
+      captureBufferBytes,
+    })),
+  },
+  { name: 'close_on_exit', read: part(yesOrNo, (closeOnExit) => ({ closeOnExit })) },
+  { name: 'sensor_user', read: part(userName, (sensorUser) => ({ sensorUser })) },
+  {
+    name: 'journal_length',
+    read: part(wholeNumber(1000, 100_000_000), (journalLength) => ({ journalLength })),
+  },
+  ...SHARED_DIRECTIVES,
+];

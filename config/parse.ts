@@ -1,0 +1,138 @@
+/** Text of a knockd.conf to a typed configuration; pure. Every finding is reported, not the first. */
+import { type Findings, findingsOf, hasErrors, type Place, WHOLE_FILE } from './diagnostics.js';
+import { DOOR_DIRECTIVES, type DoorDraft, emptyDoor } from './doors.js';
+import { readSections, type Section, trim } from './lines.js';
+import {
+  DEFAULT_OPTIONS,
+  type DoorDefaults,
+  OPTION_DIRECTIVES,
+  type OptionsDraft,
+} from './options.js';
+import { isUseSyslog, readDirectives } from './read-directives.js';
+import type { Configuration, Diagnostic, Door, Options, SequenceSource } from './types.js';
+
+/** Where each directive that counts stands: by door name, then by the directive's full name. */
+export type Places = ReadonlyMap<string, ReadonlyMap<string, Place>>;
+
+export interface ParsedConfiguration {
+  /** Absent if there is any error. */
+  readonly configuration?: Configuration;
+  readonly diagnostics: readonly Diagnostic[];
+  readonly places: Places;
+}
+
+const OPTIONS = 'options';
+
+/**
+ * Reads a knockd.conf as knockd 0.8 does, with postern's own directives besides. Never throws, and
+ * no diagnostic holds a port of a sequence (DESIGN 9). `file` is the name shown in diagnostics.
+ */
+export function parseConfiguration(text: string, file: string): ParsedConfiguration {
+  const findings = findingsOf(file);
+  const sections = readSections(text, findings);
+  const draft = readOptions(sections, findings);
+  const places = new Map<string, ReadonlyMap<string, Place>>();
+  const doors = sections
+    .filter(({ name }) => name !== OPTIONS && trim(name) !== '')
+    .map((section) => readDoor(section, draft, places, findings))
+    .filter((door) => door !== undefined);
+  if (doors.length === 0 && !hasErrors(findings.list))
+    findings.warning(
+      'POSTERN_W_NO_DOORS',
+      WHOLE_FILE,
+      'the file has no door; nothing can be opened',
+    );
+  const diagnostics = inOrder(findings.list);
+  if (hasErrors(diagnostics)) return { diagnostics, places };
+  return { configuration: { file, options: optionsOf(draft), doors }, diagnostics, places };
+}
+
+/** By place in the file; findings about the whole file first. */
+export function inOrder(diagnostics: readonly Diagnostic[]): readonly Diagnostic[] {
+  return diagnostics.toSorted((a, b) => a.line - b.line || a.column - b.column);
+}
+
+function readOptions(sections: readonly Section[], findings: Findings): OptionsDraft {
+  let draft = DEFAULT_OPTIONS;
+  const seen = new Map<string, Place>();
+  for (const section of sections) {
+    if (section.name === OPTIONS)
+      draft = readDirectives(section.directives, OPTION_DIRECTIVES, draft, seen, findings);
+    else if (section.directives.some(isUseSyslog)) draft = { ...draft, useSyslog: true };
+  }
+  return draft;
+}
+
+function readDoor(
+  section: Section,
+  defaults: DoorDefaults,
+  places: Map<string, ReadonlyMap<string, Place>>,
+  findings: Findings,
+): Door | undefined {
+  const name = uniqueName(section, places, findings);
+  const seen = new Map<string, Place>();
+  places.set(name, seen);
+  const empty = emptyDoor(defaults);
+  const draft = readDirectives(section.directives, DOOR_DIRECTIVES, empty, seen, findings);
+  const sequence = sequenceOf(section, draft, seen, findings);
+  if (!sequence) return undefined;
+  const { fixed: _fixed, oneTime: _oneTime, ...door } = draft;
+  warnOfTime(sequence, door, seen, findings);
+  return { name, line: section.line, sequence, ...door };
+}
+
+/** Two doors of one name are both live in knockd; here the second is shown as `name#2`. */
+function uniqueName(
+  section: Section,
+  taken: ReadonlyMap<string, unknown>,
+  findings: Findings,
+): string {
+  if (!taken.has(section.name)) return section.name;
+  let number = 2;
+  while (taken.has(`${section.name}#${number}`)) number += 1;
+  const name = `${section.name}#${number}`;
+  const message = `there is a door of this name already; this one is shown as [${name}]`;
+  findings.warning('POSTERN_W_REPEATED', section, message);
+  return name;
+}
+
+function sequenceOf(
+  section: Section,
+  { fixed, oneTime }: DoorDraft,
+  seen: ReadonlyMap<string, Place>,
+  findings: Findings,
+): SequenceSource | undefined {
+  if (fixed && oneTime) {
+    const message = 'has no effect, for the door has One_Time_Sequences; remove one of them';
+    const place = seen.get('Sequence') ?? section;
+    findings.warning('POSTERN_W_MISPLACED', place, `Sequence ${message}`);
+  }
+  const wrong = seen.has('Sequence') || seen.has('One_Time_Sequences');
+  if (!fixed && !oneTime && !wrong)
+    findings.error(
+      'POSTERN_E_CONFIG_DOOR',
+      section,
+      `door [${section.name}] has no sequence; add a line Sequence = port,port,port`,
+    );
+  return oneTime ?? fixed;
+}
+
+function warnOfTime(
+  sequence: SequenceSource,
+  door: Pick<Door, 'seqTimeoutMs'>,
+  seen: ReadonlyMap<string, Place>,
+  findings: Findings,
+): void {
+  const single = sequence.kind === 'fixed' && sequence.knocks.length === 1;
+  const place = seen.get('Seq_Timeout');
+  if (!place || single || door.seqTimeoutMs > 0) return;
+  const message =
+    'Seq_Timeout leaves no time between knocks, so the door never opens, as in knockd';
+  findings.warning('POSTERN_W_TIMEOUT', place, message);
+}
+
+function optionsOf(draft: OptionsDraft): Options {
+  const { reknock: _r, cooldownMs: _c, commandTimeoutMs: _t, stopRetries: _s, ...rest } = draft;
+  const { logFile, ...options } = rest;
+  return logFile ? { ...options, logFile } : options;
+}
