@@ -1,5 +1,5 @@
 import type { Observable } from 'rxjs';
-import type { FlagRule } from '../../config/types.js';
+import type { FlagRule, PortRange } from '../../config/types.js';
 import type { Knock, Packet, Protocol } from '../../machines/types.js';
 
 /** What the filter must let through for one door. */
@@ -14,6 +14,8 @@ export interface CapturePlan {
   readonly doors: readonly CaptureDoor[];
   /** `false` when `stray_limit = off`: knock ports only (M7). */
   readonly strays: boolean;
+  /** `ignore_ports`: never strays (M7). */
+  readonly ignorePorts?: readonly PortRange[];
 }
 
 /** What a packet's meaning depends on besides the packet: this host's addresses and listeners. */
