@@ -169,14 +169,14 @@ class StreamJournal implements RedisJournal {
     if (typeof id === 'string') this.#ids.learn(id);
   }
 
-  #relearn(): void {
-    this.#options.log.error(
-      {},
-      'somebody else writes to the journal: is a second postern using it?',
-    );
-    this.learnLastId().catch((error) => {
-      this.#options.log.error({ reason: reasonOf(error) }, 'the last event cannot be found');
-    });
+  async #relearn(): Promise<void> {
+    const { log } = this.#options;
+    log.error({}, 'somebody else writes to the journal: is a second postern using it?');
+    try {
+      await this.learnLastId();
+    } catch (error) {
+      log.error({ reason: reasonOf(error) }, 'the last event cannot be found');
+    }
   }
 
   #eventOf(body: EventBody): JournalEvent {

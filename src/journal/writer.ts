@@ -12,7 +12,7 @@ export interface WriterOptions {
   readonly streamKey: string;
   readonly claimsKey: string;
   /** The stream holds larger ids than ours: somebody else wrote, so the last id must be learned. */
-  onStale(): void;
+  onStale(): Promise<void>;
 }
 
 /** One entry on its way. */
@@ -40,6 +40,7 @@ export class Writer {
   /** In call order. */
   readonly #pending = new Set<Pending>();
   #connection = 1;
+  #closed = false;
 
   constructor(options: WriterOptions) {
     this.#options = options;
@@ -67,15 +68,15 @@ export class Writer {
         else reject(outcome);
       };
       this.#pending.add(pending);
-      this.#flush();
+      if (this.#closed) pending.settle(closedError(pending));
+      else this.#flush();
     });
   }
 
-  /** Rejects everything that is on its way. */
+  /** Rejects everything that is on its way, and all that comes later. */
   close(): void {
-    for (const pending of [...this.#pending]) {
-      pending.settle(journalError(`${pending.type} was not appended: the journal is closed`));
-    }
+    this.#closed = true;
+    for (const pending of [...this.#pending]) pending.settle(closedError(pending));
   }
 
   #flush(): void {
@@ -123,8 +124,9 @@ export class Writer {
       this.#settleByLooking(pending, refusal);
       return;
     }
-    if (stale) this.#options.onStale();
-    pending.settle(refusal);
+    if (!stale) pending.settle(refusal);
+    // Refused only then, so that whoever tries again right away gets an id that is large enough.
+    else this.#options.onStale().finally(() => pending.settle(refusal));
   }
 
   /** After a repeated sending: did the first one arrive? */
@@ -135,6 +137,11 @@ export class Writer {
       pending.settle(found?.[1].join('\0') === fields.join('\0') ? true : otherwise);
     });
   }
+}
+
+function closedError({ type, sent }: Pending): Error {
+  const outcome = sent === 0 ? 'was not appended' : 'was not confirmed';
+  return journalError(`${type} ${outcome}: the journal is closed`);
 }
 
 function lateError({ type, sent }: Pending): Error {
