@@ -44,6 +44,11 @@ export class Lab {
     return folder;
   }
 
+  /** Writes a file that its owner alone can read. */
+  async write(file: string, text: string): Promise<void> {
+    await writeFile(file, text, { mode: 0o600 });
+  }
+
   /** Starts a postern on the server; it is ended after the test at the latest. */
   async postern(options: PosternOptions | string): Promise<Postern> {
     const all = typeof options === 'string' ? { conf: options } : options;
@@ -95,7 +100,8 @@ export class Lab {
   async tidy(): Promise<void> {
     for (const postern of this.#posterns.splice(0)) await postern.dispose();
     for (const program of this.#programs.splice(0)) await program.dispose();
-    for (const folder of this.#folders.splice(0)) await rm(folder, { recursive: true, force: true });
+    for (const folder of this.#folders.splice(0))
+      await rm(folder, { recursive: true, force: true });
   }
 
   async close(): Promise<void> {
