@@ -1,0 +1,86 @@
+/** Judges a recording by the promise of knockd compatibility, packet for packet. */
+import type { Packet } from '../../machines/types.js';
+import { knockdModel } from '../model/knockd.js';
+import {
+  brokenPromises,
+  type Explained,
+  explain,
+  type KnockdOpening,
+  knockdOpenings,
+  type Opening,
+  openingsOf,
+} from '../model/promise.js';
+import { referenceModel } from '../model/reference.js';
+import { modelHost } from '../model/types.js';
+import { SERVER4, SERVER6 } from '../support/netns.js';
+import { MODEL_DOORS } from './doors.js';
+import type { Logged, Recording } from './recording.js';
+
+const HOST = modelHost([SERVER4, SERVER6]);
+const RULES = { strayLimit: 'off', scanLimit: 20, ignorePorts: [] } as const;
+
+export interface Verdict {
+  /** What the model of knockd opens, with packets. Equal to `knockd` of the recording, or else. */
+  readonly knockd: readonly KnockdOpening[];
+  /** What postern opened, each at the packet where the rules open it. */
+  readonly postern: readonly Opening[];
+  /** Sources where postern's log and the rules differ, with what was sent and what was opened. */
+  readonly unaccounted: readonly string[];
+  readonly broken: readonly Opening[];
+  readonly explained: Explained;
+}
+
+export function judge(recording: Recording): Verdict {
+  const { packets } = recording;
+  const knockd = knockdOpenings(knockdModel(MODEL_DOORS, HOST), packets);
+  const rules = openingsOf(referenceModel(MODEL_DOORS, RULES, HOST), packets);
+  const { postern, unaccounted } = attribute(recording, rules);
+  return {
+    knockd,
+    postern,
+    unaccounted,
+    broken: brokenPromises(knockd, postern, MODEL_DOORS),
+    explained: explain(knockd, postern, packets, MODEL_DOORS, HOST),
+  };
+}
+
+/**
+ * A log has no packets in it. Each source's openings in the log are matched, in order, with those
+ * that the rules give for the packets that came; where they differ the source is unaccounted for.
+ */
+function attribute(recording: Recording, rules: readonly Opening[]) {
+  const postern: Opening[] = [];
+  const unaccounted: string[] = [];
+  const sources = new Set(recording.packets.map((packet) => packet.source));
+  for (const source of sources) {
+    const expected = rules.filter((one) => one.source === source);
+    const actual = recording.postern.filter((one) => one.source === source);
+    if (doorsOf(expected) === doorsOf(actual)) postern.push(...expected);
+    else unaccounted.push(shown(recording.packets, source, expected, actual));
+  }
+  const stranger = recording.postern.find((one) => !sources.has(one.source));
+  if (stranger !== undefined) unaccounted.push(`${stranger.source} sent nothing and opened`);
+  return { postern: postern.sort((one, other) => one.packet - other.packet), unaccounted };
+}
+
+function doorsOf(openings: readonly { readonly door: string }[]): string {
+  return openings.map((one) => one.door).join(' ');
+}
+
+function shown(
+  packets: readonly Packet[],
+  source: string,
+  expected: readonly Opening[],
+  actual: readonly Logged[],
+): string {
+  const startMs = packets[0]?.atMs ?? 0;
+  const lines = packets.flatMap((packet, index) => {
+    if (packet.source !== source) return [];
+    const at = (packet.atMs - startMs).toFixed(1);
+    const tcp = packet.protocol === 'tcp' ? ` flags ${packet.flags} seq ${packet.sequence}` : '';
+    const opens = doorsOf(expected.filter((one) => one.packet === index));
+    return [`${at} ms > ${packet.destination} ${packet.port}:${packet.protocol}${tcp} ${opens}`];
+  });
+  const texts = `the rules open [${doorsOf(expected)}], postern opened [${doorsOf(actual)}]`;
+  return [`${source}: ${texts}`, ...lines].join('\n  ');
+}
