@@ -49,7 +49,7 @@ class SensorGroup implements StartableCapture {
     if (warning !== undefined) log.warn({}, warning);
     this.#sensors = interfaces.map((name, interfaceIndex) => {
       const onPacket = (packet: Packet) => this.packets$.next(packet);
-      const onStatus = () => this.status$.next(this.status());
+      const onStatus = () => this.#statusChanged();
       return new SensorSupervisor({
         ...{ interface: name, interfaceIndex, bufferBytes, argv, log },
         ...{ onPacket, onStatus },
@@ -79,6 +79,12 @@ class SensorGroup implements StartableCapture {
     await Promise.all(this.#sensors.map((sensor) => sensor.stop()));
     this.packets$.complete();
     this.status$.complete();
+  }
+
+  #statusChanged(): void {
+    this.status$.next(this.status());
+    // A link that returns has its addresses again.
+    this.host.checkAddresses();
   }
 
   #hostChanged(what: 'addresses' | 'listening'): void {
