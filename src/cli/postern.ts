@@ -1,0 +1,132 @@
+#!/usr/bin/env node
+/** The command `postern`. Each subcommand's room is loaded only when it is asked for. */
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { packageVersion } from '../client/version.js';
+import { main } from './main.js';
+
+const DEFAULT_CONFIG = '/etc/knockd.conf';
+
+interface SocketOptions {
+  readonly stateDir?: string;
+  readonly config?: string;
+}
+
+const stateDirOption = () =>
+  new Option('--state-dir <dir>', 'the state folder, over state_dir of the configuration');
+
+function program(): Command {
+  const postern = new Command('postern')
+    .description('Port knocking that closes its doors.')
+    .version(packageVersion(), '-V, --version')
+    .showHelpAfterError('(postern --help shows what there is)')
+    .exitOverride();
+
+  postern
+    .command('run')
+    .description('listen in the foreground, open doors and close them')
+    .option('-c, --config <file>', 'configuration file, as knockd reads it', DEFAULT_CONFIG)
+    .option('-i, --interface <names>', 'interfaces, separated by commas, or any', list)
+    .addOption(stateDirOption())
+    .option('-4, --only-ip-v4', 'ignore IPv6')
+    .option('-v, --verbose', 'print stages and openings as knockd -v does')
+    .option('-D, --debug', 'a service log with more detail')
+    .action(async (options) => {
+      const { runDaemon } = await import('./run.js');
+      process.exitCode = await runDaemon({ ...options, welcome: true });
+    });
+
+  postern
+    .command('knock')
+    .description('knock on the doors of another machine: postern knock HOST PORT[:udp] …')
+    .allowUnknownOption()
+    .helpOption(false)
+    .argument('[words...]')
+    .action(async () => {
+      const { runKnock } = await import('./knock.js');
+      const words = process.argv.slice(3);
+      const { stdout, stderr } = process;
+      process.exitCode = await runKnock(words, {
+        defaultDelayMs: 20,
+        name: 'postern knock',
+        stdout,
+        stderr,
+      });
+    });
+
+  postern
+    .command('check')
+    .description('say everything that is wrong or odd about a configuration')
+    .argument('[file]', 'configuration file', DEFAULT_CONFIG)
+    .action(async (file: string) => {
+      const { checkFile } = await import('./check.js');
+      const { listeningTcp, unconnectedUdp } = await import('../capture/listeners.js');
+      const listening = { tcp: listeningTcp(), udp: unconnectedUdp() };
+      process.exitCode = await checkFile(file, {
+        stdout: process.stdout,
+        isListening: (protocol, port) => listening[protocol].has(port),
+      });
+    });
+
+  postern
+    .command('replay')
+    .description('what a capture file would have done: why a knock did not register')
+    .argument('<capture>', 'pcap or pcapng file; - reads standard input')
+    .option('-c, --config <file>', 'configuration file', DEFAULT_CONFIG)
+    .option('--address <ip...>', "the host's addresses (default: every destination)", collect, [])
+    .option('--listening <ports...>', 'ports it listened on, as 22,53:udp', collect, [])
+    .option('--json', 'one JSON object a line')
+    .action(async (capture: string, options) => {
+      const { runReplay } = await import('./replay.js');
+      await runReplay(capture, options);
+    });
+
+  const asking = (name: string, description: string) =>
+    postern
+      .command(name)
+      .description(description)
+      .addOption(stateDirOption())
+      .option('-c, --config <file>', 'configuration file that names the state folder')
+      .option('--json', 'JSON, one value a line');
+
+  asking('status', 'open doors with the time left, sensors, counters').action(
+    async (options: SocketOptions & { json?: boolean }) => {
+      const { runStatus } = await import('./status.js');
+      await runStatus(await controlSocketOf(options), options.json === true);
+    },
+  );
+
+  asking('events', 'the journal: what was opened and closed, and when')
+    .option('-f, --follow', 'go on with what happens next')
+    .action(async (options: SocketOptions & { json?: boolean; follow?: boolean }) => {
+      const { runEvents } = await import('./events.js');
+      const abort = new AbortController();
+      process.once('SIGINT', () => abort.abort());
+      const { json = false, follow = false } = options;
+      await runEvents(await controlSocketOf(options), { json, follow }, abort.signal);
+    });
+
+  asking('reload', 'read the configuration again, as SIGHUP does').action(
+    async (options: SocketOptions) => {
+      const { runReload } = await import('./reload.js');
+      process.exitCode = await runReload(await controlSocketOf(options));
+    },
+  );
+  return postern;
+}
+
+async function controlSocketOf(options: SocketOptions): Promise<string> {
+  const { controlSocket } = await import('./control-socket.js');
+  return controlSocket(options);
+}
+
+function list(text: string): string[] {
+  const names = text.split(',').map((name) => name.trim());
+  if (names.includes('')) throw new InvalidArgumentError('write names as eth0,wg0');
+  return names;
+}
+
+function collect(value: string, before: string[]): string[] {
+  return [...before, value];
+}
+
+await main('postern', () => program().parseAsync());

@@ -1,0 +1,57 @@
+/** `postern status`: the running postern at a glance. */
+import { escapeControls } from '../../config/diagnostics.js';
+import { ask } from '../control/client.js';
+import type { Status } from '../control/protocol.js';
+import { PosternError } from '../errors.js';
+
+/** @throws PosternError POSTERN_E_CONTROL when no postern answers on the socket. */
+export async function runStatus(socket: string, json: boolean): Promise<void> {
+  for await (const reply of ask(socket, { command: 'status' })) {
+    if (!('status' in reply)) continue;
+    process.stdout.write(json ? `${JSON.stringify(reply.status)}\n` : statusText(reply.status));
+    return;
+  }
+  throw new PosternError('POSTERN_E_CONTROL', 'postern ended before it answered; ask again');
+}
+
+/** The status as a person reads it. Names are escaped: they may hold anything. */
+export function statusText(status: Status): string {
+  const { version, host, pid, uptimeSeconds, configuration, redis } = status;
+  const lines = [
+    `postern ${version} on ${host}, pid ${pid}, up ${duration(uptimeSeconds)}`,
+    `configuration  ${configuration}`,
+    ...(redis === 'away' ? ['redis          away: doors close, but none opens'] : []),
+    '',
+    'SENSORS',
+    ...status.sensors.map(({ interface: name, state, reason, frames, malformed }) => {
+      const why = reason === undefined ? '' : ` (${reason})`;
+      return `  ${name}: ${state}${why}, ${frames} frames, ${malformed} malformed`;
+    }),
+    '',
+    'DOORS',
+    ...status.doors.map(({ door, knocks, sequencesLeft }) => {
+      const left = sequencesLeft === undefined ? '' : `, ${sequencesLeft} one-time sequences left`;
+      return `  ${door}: ${knocks} knocks${left}`;
+    }),
+    '',
+    status.grants.length === 0 ? 'OPEN  none' : 'OPEN',
+    ...status.grants.map(({ door, source, state, leftSeconds }) => {
+      const left = leftSeconds === null ? '' : `, ${duration(leftSeconds)} left`;
+      return `  ${door} for ${source}: ${state}${left}`;
+    }),
+    '',
+    `sources remembered  ${status.knocks.dormant} with one packet, ${status.knocks.machines} knocking`,
+    `dropped for newer   ${status.knocks.dormantEvicted} and ${status.knocks.machinesEvicted}`,
+    ...(status.rejectedEvents > 0
+      ? [`EVENTS THAT DID NOT VERIFY  ${status.rejectedEvents}: somebody wrote to the journal`]
+      : []),
+  ];
+  return `${lines.map(escapeControls).join('\n')}\n`;
+}
+
+function duration(seconds: number): string {
+  const whole = Math.max(0, Math.round(seconds));
+  if (whole < 120) return `${whole} s`;
+  if (whole < 7200) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
+  return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
+}

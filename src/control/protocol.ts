@@ -1,0 +1,49 @@
+/** What is said over the control socket. */
+import { z } from 'zod';
+import type { SensorStatus } from '../capture/types.js';
+import type { GrantStatus } from '../jobs/types.js';
+import type { JournalEvent } from '../journal/events.js';
+import type { KnockCounts } from '../knocks/types.js';
+
+export const request = z.discriminatedUnion('command', [
+  z.object({ command: z.literal('status') }),
+  z.object({ command: z.literal('events'), follow: z.boolean() }),
+  z.object({ command: z.literal('reload') }),
+]);
+export type Request = z.infer<typeof request>;
+
+export interface DoorStatus {
+  readonly door: string;
+  readonly knocks: number;
+  /** For a one-time door: sequences left; 0 leaves it shut. */
+  readonly sequencesLeft?: number;
+}
+
+export interface Status {
+  readonly version: string;
+  readonly host: string;
+  readonly pid: number;
+  readonly uptimeSeconds: number;
+  readonly configuration: string;
+  readonly doors: readonly DoorStatus[];
+  readonly grants: readonly GrantStatus[];
+  readonly sensors: readonly SensorStatus[];
+  readonly knocks: KnockCounts;
+  readonly redis: 'ready' | 'away';
+  /** Events of the journal that did not verify. */
+  readonly rejectedEvents: number;
+}
+
+/** A reply is one line, or for `events` one a line, then the end. */
+export type Reply =
+  | { readonly status: Status }
+  | { readonly event: JournalEvent }
+  | { readonly reloaded: boolean; readonly messages: readonly string[] }
+  | { readonly error: string };
+
+/** What the daemon does for those who ask over the socket. */
+export interface ControlHandlers {
+  status(): Status;
+  events(follow: boolean, signal: AbortSignal): AsyncIterable<JournalEvent>;
+  reload(): Promise<{ readonly reloaded: boolean; readonly messages: readonly string[] }>;
+}

@@ -1,0 +1,231 @@
+/**
+ * The whole of postern on one host, wired: a packet's way from the sensors to the door and back.
+ * This file decides nothing; read it first, then the room you need.
+ */
+import { filter, interval, mergeMap, type Observable, share } from 'rxjs';
+import type { Configuration } from '../config/types.js';
+import type { Packet } from '../machines/types.js';
+import { createExec } from '../sinks/exec.js';
+import { AttemptCounts } from './attempt-counts.js';
+import { createCapture } from './capture/capture.js';
+import type { SensorStatus } from './capture/types.js';
+import { Cleanup } from './cleanup.js';
+import { packageVersion } from './client/version.js';
+import { systemClock } from './clock.js';
+import { Configurations } from './configurations.js';
+import type { ControlHandlers } from './control/protocol.js';
+import { takeControl } from './control/server.js';
+import { Dispatcher } from './dispatcher.js';
+import { Doors } from './doors.js';
+import { reasonOf } from './errors.js';
+import { createGrants } from './jobs/grants.js';
+import { loadKey } from './journal/key.js';
+import { openRedisJournal } from './journal/redis-journal.js';
+import { liveKnocks } from './knocks/live.js';
+import type { KnockEvent } from './knocks/types.js';
+import type { ActionLog } from './log/action-log.js';
+import type { Log } from './log/types.js';
+import { OneTimeDoors } from './one-time.js';
+import { connect } from './redis/connect.js';
+import { startPrivateRedis } from './redis/private-server.js';
+import { type LoadConfiguration, reload } from './reload.js';
+import { prepareStateDir } from './state-dir.js';
+
+const MINUTE_MS = 60_000;
+
+export interface DaemonOptions {
+  /** Loaded without errors. */
+  readonly configuration: Configuration;
+  /** Reads the configuration again, for a reload. */
+  readonly load: LoadConfiguration;
+  readonly interfaces: readonly string[];
+  readonly stateDir: string;
+  /** This host's name in the journal. */
+  readonly host: string;
+  /** `-4`: IPv6 packets are ignored. */
+  readonly onlyIpv4: boolean;
+  readonly log: Log;
+  readonly actions: ActionLog;
+  /** Ends the wait for another postern that still has the state folder. */
+  readonly signal: AbortSignal;
+  /** Told of every change of a sensor: it listens, it waits for its interface. */
+  readonly onSensors: (sensors: readonly SensorStatus[]) => void;
+}
+
+export interface Daemon {
+  readonly reload: ControlHandlers['reload'];
+  /** Ends everything within 2 s, unless `close_on_exit` has commands to wait for (G6). */
+  stop(): Promise<void>;
+}
+
+/**
+ * Starts postern; resolves when it captures, or waits for its interface.
+ * @throws PosternError with the code of the room that could not start; nothing is left running
+ */
+export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
+  const cleanup = new Cleanup(options.log);
+  try {
+    return await start(options, cleanup);
+  } catch (error) {
+    await cleanup.run();
+    throw error;
+  }
+}
+
+async function start(options: DaemonOptions, cleanup: Cleanup): Promise<Daemon> {
+  const { host, log, actions } = options;
+  const { maxCommands, journalLength, localRedis, captureBufferBytes, sensorUser } =
+    options.configuration.options;
+  const startedAtMs = systemClock.now();
+
+  // The state folder is ours from here on.
+  const state = await prepareStateDir(options.stateDir);
+  const control = await takeControl(state.controlSocket, options.signal);
+  cleanup.add('the control socket', () => control.stop());
+  const key = await loadKey(state.path);
+
+  // The journal, and the Redis it lives in.
+  const redis =
+    localRedis === undefined ? await startPrivateRedis({ dir: state.redis, log }) : undefined;
+  if (redis !== undefined) cleanup.add('the private redis-server', () => redis.stop());
+  const target = redis === undefined ? { url: localRedis ?? '' } : { socket: redis.socket };
+  const journal = await openRedisJournal({ target, host, key, length: journalLength, log });
+  cleanup.add('the journal', () => journal.close());
+  await journal.append({ type: 'HostStarted', version: packageVersion() });
+  cleanup.add('the journal of this run', async () => {
+    await journal.append({ type: 'HostStopped' });
+  });
+
+  // The doors, as the configuration and the claims say.
+  const configurations = new Configurations(state.configurations, key, log);
+  const keep = async (configuration: Configuration): Promise<string> => {
+    const digest = await configurations.keep(configuration);
+    const names = configuration.doors.map(({ name }) => name);
+    await journal.append({ type: 'ConfigurationLoaded', configuration: digest, doors: names });
+    return digest;
+  };
+  const oneTime = new OneTimeDoors({ journal, key, log });
+  const digest = await keep(options.configuration);
+  const doors = await Doors.load(options.configuration, digest, oneTime);
+
+  // Grants: what a crash or a stop left behind is settled before anybody can knock.
+  const exec = createExec({
+    maxCommands,
+    log,
+    onLine: (line) => {
+      if (line.kind === 'running-command') actions.runningCommand(line.door, line.command);
+      else actions.commandTimeout(line.source, line.door);
+    },
+  });
+  const grants = createGrants({
+    ...{ journal, key, host, log },
+    connect: () => connect({ target, role: 'worker', log }),
+    catalog: configurations,
+    sinksFor: (door, source) => {
+      const sink = exec.sink(door, source.includes(':') ? 6 : 4);
+      return sink === undefined ? [] : [sink];
+    },
+  });
+  cleanup.add('the grants', async () => {
+    await grants.stop();
+    exec.release();
+  });
+  await grants.recover();
+
+  // Packets, knocks, completions: one direction, no back and forth.
+  const capture = createCapture({
+    interfaces: options.interfaces,
+    plan: doors.plan(),
+    bufferBytes: captureBufferBytes,
+    user: sensorUser,
+    log,
+  });
+  const { knocks, events$ } = liveKnocks(wanted(capture.packets$, options), {
+    table: doors.table(),
+    host: capture.host,
+    limits: options.configuration.options,
+    clock: systemClock,
+  });
+  const doorsChanged = async () => {
+    knocks.setTable(doors.table());
+    await capture.setPlan(doors.plan());
+  };
+  const dispatcher = new Dispatcher({ doors, grants, log, actions, doorsChanged });
+  const counts = new AttemptCounts();
+  const shared$ = events$.pipe(share());
+  const told = shared$.subscribe((event) => {
+    counts.count(event);
+    tell(actions, event);
+  });
+  const completions$ = shared$.pipe(filter(({ kind }) => kind === 'completed'));
+  const opened = completions$.pipe(mergeMap((event) => dispatcher.complete(event))).subscribe();
+
+  // Once a minute: the counts go to the journal, and configurations nobody refers to go.
+  const prune = () => configurations.prune(new Set([...grants.referenced(), doors.digest]));
+  const everyMinute = async () => {
+    const counted = counts.take();
+    if (counted !== undefined) await journal.append(counted);
+    await prune();
+  };
+  const minutes = interval(MINUTE_MS).subscribe(() => {
+    everyMinute().catch((error: unknown) => log.warn({ reason: reasonOf(error) }, 'not counted'));
+  });
+  await prune();
+  cleanup.add('the knocks', () => {
+    for (const subscription of [minutes, opened, told]) subscription.unsubscribe();
+  });
+
+  const sensors = capture.status$.subscribe(options.onSensors);
+  cleanup.add('the sensors', async () => {
+    await capture.stop();
+    sensors.unsubscribe();
+  });
+  await capture.start();
+
+  const take = async (configuration: Configuration): Promise<void> => {
+    await doors.change(configuration, await keep(configuration));
+    await doorsChanged();
+  };
+  const daemon: Daemon = {
+    async reload() {
+      const reloaded = await reload(doors.configuration, options.load, take);
+      for (const message of reloaded.messages) log.warn({}, message);
+      log.info({}, reloaded.reloaded ? 'configuration reloaded' : 'configuration not reloaded');
+      return reloaded;
+    },
+    async stop() {
+      await capture.stop();
+      if (doors.configuration.options.closeOnExit) await grants.closeAll('exit');
+      await cleanup.run();
+    },
+  };
+  control.serve({
+    status: () => ({
+      version: packageVersion(),
+      host,
+      pid: process.pid,
+      uptimeSeconds: Math.round((systemClock.now() - startedAtMs) / 1000),
+      configuration: doors.configuration.file,
+      doors: doors.status(),
+      grants: grants.status(),
+      sensors: capture.status(),
+      knocks: knocks.counts(),
+      redis: redis === undefined || redis.pid !== undefined ? 'ready' : 'away',
+      rejectedEvents: journal.rejected,
+    }),
+    events: (follow, signal) => (follow ? journal.follow({ signal }) : journal.read({ signal })),
+    reload: daemon.reload,
+  });
+  return daemon;
+}
+
+function wanted(packets$: Observable<Packet>, { onlyIpv4 }: DaemonOptions): Observable<Packet> {
+  return onlyIpv4 ? packets$.pipe(filter(({ source }) => !source.includes(':'))) : packets$;
+}
+
+/** Stages and timeouts, in knockd's words; an opening is told when it is durable. */
+function tell(actions: ActionLog, { kind, source, door, stage }: KnockEvent): void {
+  if (kind === 'begun' || kind === 'advanced' || kind === 'completed') {
+    actions.stage(source, door.name, stage);
+  } else if (kind === 'expired') actions.sequenceTimeout(source, door.name, stage);
+}

@@ -1,0 +1,95 @@
+/** The doors of this host as they stand: the configuration, and each door's current sequence. */
+import type { Configuration, Door } from '../config/types.js';
+import { DoorTable, type MatchDoor } from '../machines/doors.js';
+import type { CapturePlan } from './capture/types.js';
+import type { DoorStatus } from './control/protocol.js';
+import type { Completion } from './jobs/types.js';
+import { type ListeningDoor, listeningDoors } from './match-doors.js';
+import type { OneTimeDoors } from './one-time.js';
+
+export class Doors {
+  #configuration: Configuration;
+  #digest: string;
+  #listening: readonly ListeningDoor[] = [];
+  #table: DoorTable | undefined;
+
+  private constructor(
+    configuration: Configuration,
+    digest: string,
+    private readonly oneTime: OneTimeDoors,
+  ) {
+    this.#configuration = configuration;
+    this.#digest = digest;
+  }
+
+  static async load(
+    configuration: Configuration,
+    digest: string,
+    oneTime: OneTimeDoors,
+  ): Promise<Doors> {
+    const doors = new Doors(configuration, digest, oneTime);
+    await doors.change(configuration, digest);
+    return doors;
+  }
+
+  get configuration(): Configuration {
+    return this.#configuration;
+  }
+
+  /** Keyed digest of the running configuration. */
+  get digest(): string {
+    return this.#digest;
+  }
+
+  /** Takes another configuration; doors that did not change keep their attempts (G7). */
+  async change(configuration: Configuration, digest: string): Promise<void> {
+    for (const door of configuration.doors) await this.oneTime.refresh(door);
+    this.#configuration = configuration;
+    this.#digest = digest;
+    this.#rebuild();
+  }
+
+  /** A one-time door's sequence is used: it listens for the next (M11). */
+  async next(door: Door): Promise<void> {
+    await this.oneTime.refresh(door);
+    this.#rebuild();
+  }
+
+  table(): DoorTable {
+    return this.#table ?? this.#rebuild();
+  }
+
+  plan(): CapturePlan {
+    const { strayLimit } = this.#configuration.options;
+    return { doors: this.#listening.map(({ match }) => match), strays: strayLimit !== 'off' };
+  }
+
+  /** What is journalled when a source completed what `match` listens for. */
+  completion(match: MatchDoor, source: string): Completion | undefined {
+    const door = this.#listening.find((listening) => listening.match === match)?.door;
+    if (door === undefined) return undefined;
+    const completion = { door, configuration: this.#digest, source };
+    if (door.sequence.kind === 'fixed') return completion;
+    return { ...completion, claim: this.oneTime.claimOf(door, match.knocks) };
+  }
+
+  status(): readonly DoorStatus[] {
+    return this.#configuration.doors.map((door) => {
+      if (door.sequence.kind === 'oneTime') {
+        const knocks = this.oneTime.current(door)?.length ?? 0;
+        return { door: door.name, knocks, sequencesLeft: this.oneTime.left(door) };
+      }
+      return { door: door.name, knocks: door.sequence.knocks.length };
+    });
+  }
+
+  #rebuild(): DoorTable {
+    const { doors, options } = this.#configuration;
+    const sequenceOf = (door: Door) =>
+      door.sequence.kind === 'fixed' ? door.sequence.knocks : this.oneTime.current(door);
+    this.#listening = listeningDoors(doors, sequenceOf, this.#listening);
+    const matches = this.#listening.map(({ match }) => match);
+    this.#table = new DoorTable(matches, options, this.#table);
+    return this.#table;
+  }
+}

@@ -1,0 +1,77 @@
+/**
+ * One-time doors on this host: which sequence each listens for now, and what happens when it is
+ * used. Used up means claimed, in the journal's keeping and outside its trimmed stream: a restored
+ * or edited file cannot bring a used sequence back.
+ */
+import { markUsed, type OneTimeLine, readOneTimeFile } from '../config/one-time-file.js';
+import type { Door } from '../config/types.js';
+import type { Knock } from '../machines/types.js';
+import { reasonOf } from './errors.js';
+import { claimOf } from './journal/claims.js';
+import type { JournalKey } from './journal/key.js';
+import type { Journal } from './journal/types.js';
+import type { Log } from './log/types.js';
+
+export interface OneTimeOptions {
+  readonly journal: Journal;
+  readonly key: JournalKey;
+  readonly log: Log;
+}
+
+/** The unused sequences of one door, as its file and the claims say. */
+interface Unused {
+  readonly current: OneTimeLine | undefined;
+  readonly left: number;
+}
+
+export class OneTimeDoors {
+  readonly #unused = new Map<string, Unused>();
+
+  constructor(private readonly options: OneTimeOptions) {}
+
+  /** The sequence the door listens for now; none when all are used. */
+  current(door: Door): readonly Knock[] | undefined {
+    return this.#unused.get(door.name)?.current?.knocks;
+  }
+
+  left(door: Door): number {
+    return this.#unused.get(door.name)?.left ?? 0;
+  }
+
+  claimOf(door: Door, knocks: readonly Knock[]): string {
+    return claimOf(this.options.key, door.name, knocks);
+  }
+
+  /**
+   * Reads the door's file and finds its next sequence. Lines that were claimed and are not marked
+   * (a restored file, or a crash between claim and mark) are marked now.
+   */
+  async refresh(door: Door): Promise<void> {
+    if (door.sequence.kind !== 'oneTime') return;
+    const { journal, log } = this.options;
+    const { file } = door.sequence;
+    const { lines } = await readOneTimeFile(file);
+    const claimed = await journal.claimed(lines.map(({ knocks }) => this.claimOf(door, knocks)));
+    const unused = lines.filter((_, index) => claimed[index] !== true);
+    for (const line of lines.filter((_, index) => claimed[index] === true)) {
+      await this.#mark(door, file, line);
+    }
+    this.#unused.set(door.name, { current: unused[0], left: unused.length });
+    const fields = { door: door.name, file, left: unused.length };
+    if (unused.length === 0) {
+      log.warn(fields, 'all one-time sequences are used: the door stays shut until there are more');
+    }
+  }
+
+  /** The claim counts; a file that cannot be marked only means that the mark is missing. */
+  async #mark(door: Door, file: string, line: OneTimeLine): Promise<void> {
+    try {
+      await markUsed(file, line);
+    } catch (error) {
+      this.options.log.warn(
+        { door: door.name, file, reason: reasonOf(error) },
+        'a used one-time sequence could not be marked in its file; it stays used all the same',
+      );
+    }
+  }
+}

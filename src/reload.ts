@@ -1,0 +1,59 @@
+/** SIGHUP: another configuration while running (G7). */
+
+import { renderDiagnostic } from '../config/diagnostics.js';
+import type { ParsedConfiguration } from '../config/parse.js';
+import type { Configuration, Options } from '../config/types.js';
+import { reasonOf } from './errors.js';
+
+export type LoadConfiguration = () => Promise<ParsedConfiguration>;
+
+export interface Reloaded {
+  readonly reloaded: boolean;
+  /** What was wrong, or what needs a restart; a line each. */
+  readonly messages: readonly string[];
+}
+
+/** What is set up once, at the start. */
+const AT_START: readonly (keyof Options)[] = [
+  'interfaces',
+  'stateDir',
+  'localRedis',
+  'maxSources',
+  'maxMachines',
+  'maxCommands',
+  'captureBufferBytes',
+  'sensorUser',
+  'journalLength',
+  'useSyslog',
+  'logFile',
+  'log',
+  'pidFile',
+];
+
+/**
+ * Loads the file and hands it to `take`. A file with errors, or one that cannot be taken, changes
+ * nothing: the running configuration stays in force.
+ */
+export async function reload(
+  running: Configuration,
+  load: LoadConfiguration,
+  take: (configuration: Configuration) => Promise<void>,
+): Promise<Reloaded> {
+  try {
+    const { configuration, diagnostics } = await load();
+    const messages = diagnostics.map(renderDiagnostic);
+    if (configuration === undefined) return { reloaded: false, messages };
+    await take(configuration);
+    return { reloaded: true, messages: [...messages, ...needsRestart(running, configuration)] };
+  } catch (error) {
+    return { reloaded: false, messages: [reasonOf(error)] };
+  }
+}
+
+function needsRestart(before: Configuration, after: Configuration): string[] {
+  const changed = AT_START.filter(
+    (name) => JSON.stringify(before.options[name]) !== JSON.stringify(after.options[name]),
+  );
+  if (changed.length === 0) return [];
+  return [`${after.file}: ${changed.join(', ')}: takes effect at the next start`];
+}
