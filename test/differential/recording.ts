@@ -5,8 +5,9 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import type { Packet } from '../../machines/types.js';
-import { type Postern, startPostern } from '../support/daemon.js';
+import { startPostern } from '../support/daemon.js';
 import { eventually } from '../support/eventually.js';
 import type { Network } from '../support/netns.js';
 import { Program } from '../support/program.js';
@@ -42,12 +43,10 @@ export async function record(
   const posternLog = join(folder, 'postern.log');
   const knockd = await startKnockd(network, folder);
   let tcpdump: Program | undefined;
-  let postern: Postern | undefined;
+  let postern: { dispose(): Promise<void> } | undefined;
   try {
     tcpdump = await startTcpdump(network, folder);
-    postern = await startPostern(network, {
-      conf: configurationText([`LogFile = ${posternLog}`, 'stray_limit = off']),
-    });
+    postern = await startListener(network, posternLog);
     await replay(network, folder, frames);
     const seenLast = (log: string) => opened(log).some((one) => one.source === LAST.source);
     await eventually('knockd saw the last packet', () => seenLast(knockd.logs), {
@@ -109,14 +108,30 @@ async function startKnockd(network: Network, folder: string): Promise<Program> {
   const conf = join(folder, 'knockd.conf');
   await writeFile(conf, configurationText([]));
   const argv = ['knockd', '-v', '-i', network.interfaces.server, '-c', conf];
-  const knockd = new Program(network.spawn('server', argv));
+  return startListening(network, argv);
+}
+
+/** postern itself, or with `DIFF_POSTERN=pipeline` its way from the wire to completions alone. */
+async function startListener(network: Network, log: string): Promise<{ dispose(): Promise<void> }> {
+  if (process.env['DIFF_POSTERN'] !== 'pipeline') {
+    const conf = configurationText([`LogFile = ${log}`, 'stray_limit = off']);
+    return startPostern(network, { conf });
+  }
+  const pipeline = fileURLToPath(new URL('./pipeline.js', import.meta.url));
+  const argv = [process.execPath, pipeline, network.interfaces.server, log];
+  return startListening(network, argv);
+}
+
+/** Starts a program on the server that says when it listens. */
+async function startListening(network: Network, argv: readonly string[]): Promise<Program> {
+  const program = new Program(network.spawn('server', argv));
   try {
-    await knockd.waitFor(/listening on/);
+    await program.waitFor(/listening/);
   } catch (error) {
-    await knockd.dispose();
+    await program.dispose();
     throw error;
   }
-  return knockd;
+  return program;
 }
 
 async function startTcpdump(network: Network, folder: string): Promise<Program> {
@@ -124,20 +139,15 @@ async function startTcpdump(network: Network, folder: string): Promise<Program> 
   const argv = ['tcpdump', '-n', '-i', network.interfaces.server, '-Q', 'in', '-s', '256'];
   // It would give its rights up before it opens the file.
   argv.push('-Z', 'root', '-B', '16384', '--immediate-mode', '-U', '-w', file);
-  const tcpdump = new Program(network.spawn('server', argv));
-  try {
-    await tcpdump.waitFor(/listening on/);
-  } catch (error) {
-    await tcpdump.dispose();
-    throw error;
-  }
-  return tcpdump;
+  return startListening(network, argv);
 }
 
 async function replay(network: Network, folder: string, frames: readonly Frame[]): Promise<void> {
   const file = join(folder, 'client.pcap');
   await writeFile(file, pcapOf(frames));
-  const argv = ['tcpreplay', '-q', '--preload-pcap', '-i', network.interfaces.client, file];
+  // Its default timer spins on a core that the programs under test need.
+  const argv = ['tcpreplay', '-q', '--preload-pcap', '--timer=nano'];
+  argv.push('-i', network.interfaces.client, file);
   const lengthMs = frames.at(-1)?.atMs ?? 0;
   await network.must('client', argv, { timeoutMs: lengthMs * 2 + 20_000 });
 }

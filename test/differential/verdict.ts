@@ -55,12 +55,25 @@ function attribute(recording: Recording, rules: readonly Opening[]) {
   for (const source of sources) {
     const expected = rules.filter((one) => one.source === source);
     const actual = recording.postern.filter((one) => one.source === source);
-    if (doorsOf(expected) === doorsOf(actual)) postern.push(...expected);
-    else unaccounted.push(shown(recording.packets, source, expected, actual));
+    const found = inOrder(expected, actual);
+    postern.push(...found);
+    if (found.length < expected.length || found.length < actual.length) {
+      unaccounted.push(shown(recording.packets, source, expected, actual));
+    }
   }
   const stranger = recording.postern.find((one) => !sources.has(one.source));
   if (stranger !== undefined) unaccounted.push(`${stranger.source} sent nothing and opened`);
   return { postern: postern.sort((one, other) => one.packet - other.packet), unaccounted };
+}
+
+/** The expected openings that were logged, in the log's order. */
+function inOrder(expected: readonly Opening[], actual: readonly Logged[]): Opening[] {
+  let at = 0;
+  return expected.filter((one) => {
+    const found = actual[at]?.door === one.door;
+    if (found) at += 1;
+    return found;
+  });
 }
 
 function doorsOf(openings: readonly { readonly door: string }[]): string {
