@@ -43,6 +43,8 @@ export interface Grants {
   /** Rejects with POSTERN_E_JOURNAL when the completion was not made durable (nothing runs). */
   complete(completion: Completion): Promise<DispatchResult>;
   status(): readonly GrantStatus[];
+  /** Jobs since the start that did not verify: somebody writes to our Redis (T5). */
+  readonly rejectedJobs: number;
   /** Configuration digests that live grants refer to. */
   referenced(): ReadonlySet<string>;
   /** Closes every open grant now (`close_on_exit`, G6). */

@@ -7,7 +7,7 @@ import type { Door } from '../../config/types.js';
 import { createExec, type GrantLine } from '../../sinks/exec.js';
 import type { Sink, SinkGrant } from '../../sinks/types.js';
 import { testDoor } from '../support/door.js';
-import { eventually } from '../support/eventually.js';
+import { poll } from '../support/poll.js';
 import { pidGone } from '../support/processes.js';
 import { recordingLog } from '../support/recording-log.js';
 
@@ -41,7 +41,7 @@ describe('exec sink', () => {
   const file = (name: string) => join(dir, name);
   const text = (name: string) => readFileSync(file(name), 'utf8');
   const written = (name: string) =>
-    eventually(() => {
+    poll(() => {
       try {
         return text(name).endsWith('\n') && text(name).trim();
       } catch {
@@ -126,7 +126,7 @@ describe('exec sink', () => {
   it('logs the output line by line, with control characters escaped', async () => {
     const command = String.raw`printf 'one\ntw\033[31mo\r\nthr\302\233\342\200\256ee'; echo err >&2`;
     await sinkOf({ startCommand: command }).open(grant, never);
-    await eventually(() => messages().length === 4, 'four lines');
+    await poll(() => messages().length === 4, 'four lines');
     assert.deepEqual(messages().sort(), [
       'err',
       'one',
@@ -161,7 +161,7 @@ describe('exec sink', () => {
     assert.ok(performance.now() - started < 1000);
     const leader = Number(await written('pid'));
     assert.ok(await pidGone(leader), 'the leader ended');
-    await eventually(() => !groupAlive(leader), 'the member that ignores SIGTERM ended', 2500);
+    await poll(() => !groupAlive(leader), 'the member that ignores SIGTERM ended', 2500);
   });
 
   it('ends a stop command that runs too long', async () => {

@@ -1,0 +1,339 @@
+/**
+ * The one who decides about one grant. Job, reconciler, re-knock and shutdown all ask here, one
+ * after the other, so that they never collide (DESIGN 6).
+ */
+import type { Door } from '../../config/types.js';
+import {
+  advanceGrant,
+  type GrantEvent,
+  type GrantPhase,
+  type GrantState,
+  isFinal,
+} from '../../machines/grant.js';
+import type { Sink, SinkGrant } from '../../sinks/types.js';
+import type { Clock } from '../clock.js';
+import { reasonOf } from '../errors.js';
+import type { EventOf } from '../journal/events.js';
+import type { Log } from '../log/types.js';
+import type { Ledger } from './ledger.js';
+
+export type CloseCause = EventOf<'Closing'>['cause'];
+
+export type CloseResult =
+  | { readonly kind: 'closed' | 'failed' | 'gone' }
+  /** Its time has not come: so many milliseconds are left. */
+  | { readonly kind: 'early'; readonly leftMs: number }
+  /** An attempt failed; the next one is due in so many milliseconds (G5). */
+  | { readonly kind: 'again'; readonly leftMs: number };
+
+export interface ArbiterContext {
+  readonly ledger: Ledger;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Milliseconds to wait after the n-th failed attempt to close. */
+  readonly closeBackoffMs: (attempt: number) => number;
+  /** Asks for a close job at the arbiter's deadline. */
+  readonly scheduleClose: (arbiter: Arbiter) => void;
+}
+
+export interface ArbiterGrant {
+  readonly state: GrantState;
+  readonly door: Door;
+  readonly sinks: readonly Sink[];
+  /** Grants of one key are never live at once (DESIGN 6, G9). Undefined: it stands alone. */
+  readonly key: string | undefined;
+  /** Monotonic ms; known for a grant taken over from the journal. */
+  readonly deadlineMs?: number;
+  /** It waits for another grant to close, until `release`. */
+  readonly held?: boolean;
+}
+
+export class Arbiter {
+  readonly id: string;
+  readonly door: Door;
+  readonly key: string | undefined;
+  /** Resolves when nothing is left to do: closed, abandoned, or given up. */
+  readonly finished: Promise<void>;
+  readonly #sinks: readonly Sink[];
+  readonly #with: ArbiterContext;
+  readonly #opening = new AbortController();
+  #finish = () => {};
+  #state: GrantState;
+  #deadlineMs: number | null;
+  #begunMs: number;
+  #round = 0;
+  #held: boolean;
+  #claimed = false;
+  #opened: Promise<void> | undefined;
+  #tail: Promise<unknown> = Promise.resolve();
+  #waiting = 0;
+
+  constructor(grant: ArbiterGrant, context: ArbiterContext) {
+    this.id = grant.state.context.id;
+    this.door = grant.door;
+    this.key = grant.key;
+    this.#sinks = grant.sinks;
+    this.#with = context;
+    this.#state = grant.state;
+    this.#deadlineMs = grant.deadlineMs ?? null;
+    this.#begunMs = context.clock.now();
+    this.#held = grant.held ?? false;
+    this.finished = new Promise((resolve) => {
+      this.#finish = resolve;
+    });
+  }
+
+  get state(): GrantState {
+    return this.#state;
+  }
+
+  get phase(): GrantPhase {
+    return this.#state.phase;
+  }
+
+  /** Monotonic ms when it is to be closed, or closing is to be tried again; null: never. */
+  get deadlineMs(): number | null {
+    return this.#deadlineMs;
+  }
+
+  /** Grows with every new deadline, so that each gets a job of its own. */
+  get round(): number {
+    return this.#round;
+  }
+
+  /** Monotonic ms since when it has been waiting to be opened; undefined: it is not. */
+  get waitingSinceMs(): number | undefined {
+    const waits = this.phase === 'completed' && !this.#claimed && !this.#held;
+    return waits ? this.#begunMs : undefined;
+  }
+
+  /** Whether somebody is acting on it right now. */
+  get isBusy(): boolean {
+    return this.#waiting > 0;
+  }
+
+  /** Whether there is anything to take back. */
+  get isClosable(): boolean {
+    return this.#sinks.some((sink) => sink.close !== undefined);
+  }
+
+  /** The grant it waited for is closed: its time to be opened begins now. */
+  release(): void {
+    this.#held = false;
+    this.#begunMs = this.#with.clock.now();
+  }
+
+  /** Its job came before its time (the wall clock was set): asks for another one. */
+  remind(): void {
+    if (this.#deadlineMs !== null) this.#setDeadline(this.#deadlineMs);
+  }
+
+  /**
+   * Journals Opening and starts the sinks; resolves when they have started, not when they are
+   * done. Only the first call does anything: a start command runs at most once (DESIGN 5).
+   */
+  async open(): Promise<'started' | 'stale' | 'refused'> {
+    if (this.waitingSinceMs === undefined) return 'stale';
+    this.#claimed = true;
+    return this.#serially(async () => {
+      const { clock, ledger, log } = this.#with;
+      const leastMs = this.door.commandTimeoutMs + this.door.cmdTimeoutMs;
+      const until = this.isClosable ? Math.round(clock.wall() + leastMs) : null;
+      const { door, source, configuration } = this.#state.context;
+      const names = { grant: this.id, door, source };
+      const opening: GrantEvent = { type: 'Opening', ...names, configuration, until };
+      try {
+        await ledger.must(opening);
+      } catch (error) {
+        log.error({ ...names, reason: reasonOf(error) }, 'not opened: it could not be journalled');
+        this.#abandon('its opening could not be made durable');
+        return 'refused';
+      }
+      this.#apply(opening);
+      this.#deadlineMs = until === null ? null : clock.now() + leastMs;
+      this.#opened = this.#openSinks();
+      return 'started';
+    });
+  }
+
+  /** Nothing ran and nothing will. */
+  abandon(reason: string): void {
+    if (this.phase !== 'completed' || this.#claimed) return;
+    this.#claimed = true;
+    this.#abandon(reason);
+  }
+
+  /** What a crash left unknown about its sinks counts as failed: it will be closed (DESIGN 5). */
+  settleUnknown(reason: string): void {
+    for (const { name, close } of this.#sinks) {
+      if (name in this.#state.context.sinks) continue;
+      const until = close === undefined ? null : this.#state.context.provisionalMs;
+      this.#note({ type: 'OpenFailed', grant: this.id, sink: name, until, reason });
+    }
+    if (isFinal(this.#state)) this.#finish();
+  }
+
+  /** A door without commands: open by word alone. */
+  openWithoutSinks(): void {
+    this.#claimed = true;
+    this.#note({ type: 'Opened', grant: this.id, sink: 'none', until: null });
+    this.#settle();
+  }
+
+  /**
+   * A knock while it is live moves the deadline (G2). False when it is too late for that. Rejects
+   * with POSTERN_E_JOURNAL, the deadline unmoved.
+   */
+  async extend(source: string): Promise<boolean> {
+    // The time counts from the end of the start command (G1), which is later than this knock.
+    if (this.phase === 'completed' || this.phase === 'opening') return true;
+    const { clock, ledger } = this.#with;
+    const deadlineMs = clock.now() + this.door.cmdTimeoutMs;
+    const until = Math.round(clock.wall() + this.door.cmdTimeoutMs);
+    return this.#serially(async () => {
+      if (this.phase !== 'open') return false;
+      const extended: GrantEvent = { type: 'Extended', grant: this.id, source, until };
+      await ledger.must(extended);
+      this.#apply(extended);
+      this.#setDeadline(Math.max(this.#deadlineMs ?? deadlineMs, deadlineMs));
+      return true;
+    });
+  }
+
+  /**
+   * Closes what is due, without waiting for Redis: the journal learns of it when it can. For
+   * `deadline` and `reconciler` only when its time has come; else at once, an opening is broken off.
+   */
+  close(cause: CloseCause): Promise<CloseResult> {
+    return this.#serially(async () => {
+      const leftMs = this.#leftMs(cause);
+      if (leftMs > 0) return { kind: 'early', leftMs };
+      if (this.phase === 'completed') this.abandon(`closed before it was opened: ${cause}`);
+      if (this.#opened !== undefined) {
+        this.#opening.abort(new Error(`closed while it was opening: ${cause}`));
+        await this.#opened;
+      }
+      if (isFinal(this.#state)) return { kind: 'gone' };
+      if (this.phase === 'failed' && cause !== 'recovery') return { kind: 'gone' };
+      return this.#closeSinks(cause);
+    });
+  }
+
+  /**
+   * This process ends: a start command without a stop counts as open, everything else is left as
+   * it is. Resolves when nobody acts on the grant any more.
+   */
+  async letGo(): Promise<void> {
+    if (!this.isClosable) this.#opening.abort(new Error('postern ends'));
+    await this.#opened;
+    await this.#tail;
+  }
+
+  #leftMs(cause: CloseCause): number {
+    if (cause !== 'deadline' && cause !== 'reconciler') return 0;
+    if (this.phase === 'completed') return Number.POSITIVE_INFINITY;
+    return (this.#deadlineMs ?? Number.POSITIVE_INFINITY) - this.#with.clock.now();
+  }
+
+  get #sinkGrant(): SinkGrant {
+    const { id, door, source, host, provisionalMs } = this.#state.context;
+    return { id, door, source, host, untilMs: provisionalMs };
+  }
+
+  async #openSinks(): Promise<void> {
+    const grant = this.#sinkGrant;
+    await Promise.all(this.#sinks.map((sink) => this.#openSink(sink, grant)));
+    this.#opened = undefined;
+    if (this.isClosable) this.#setDeadline(this.#with.clock.now() + this.door.cmdTimeoutMs);
+    this.#settle();
+  }
+
+  async #openSink(sink: Sink, grant: SinkGrant): Promise<void> {
+    const { log, clock } = this.#with;
+    let failure: string | undefined;
+    try {
+      await sink.open(grant, this.#opening.signal);
+    } catch (error) {
+      failure = reasonOf(error);
+      log.warn({ ...this.#names, sink: sink.name, reason: failure }, 'opening failed');
+    }
+    // G1: the time counts from the end of the start command.
+    const until =
+      sink.close === undefined ? null : Math.round(clock.wall() + this.door.cmdTimeoutMs);
+    const result = { grant: this.id, sink: sink.name, until };
+    if (failure === undefined) this.#note({ type: 'Opened', ...result });
+    else this.#note({ type: 'OpenFailed', ...result, reason: failure });
+  }
+
+  async #closeSinks(cause: CloseCause): Promise<CloseResult> {
+    if (this.phase !== 'closing') this.#note({ type: 'Closing', grant: this.id, cause });
+    const open = Object.entries(this.#state.context.sinks).filter(([, sink]) => {
+      return sink.phase === 'open';
+    });
+    await Promise.all(open.map(([name, { attempts }]) => this.#closeSink(name, attempts + 1)));
+    this.#settle();
+    if (this.phase === 'failed') return { kind: 'failed' };
+    if (isFinal(this.#state)) return { kind: 'closed' };
+    const attempts = Object.values(this.#state.context.sinks).map((sink) => sink.attempts);
+    const leftMs = this.#with.closeBackoffMs(Math.max(...attempts));
+    this.#setDeadline(this.#with.clock.now() + leftMs);
+    return { kind: 'again', leftMs };
+  }
+
+  async #closeSink(name: string, attempt: number): Promise<void> {
+    const { log } = this.#with;
+    const sink = this.#sinks.find((each) => each.name === name);
+    try {
+      await sink?.close?.(this.#sinkGrant, new AbortController().signal);
+    } catch (error) {
+      const final = attempt > this.door.stopRetries;
+      const reason = reasonOf(error);
+      this.#note({ type: 'CloseFailed', grant: this.id, sink: name, attempt, final, reason });
+      const fields = { ...this.#names, sink: name, attempt, reason };
+      if (final) log.error(fields, 'THE DOOR MAY STILL BE OPEN: closing failed for good');
+      else log.warn(fields, 'closing failed and is tried again');
+      return;
+    }
+    this.#note({ type: 'Closed', grant: this.id, sink: name });
+  }
+
+  get #names() {
+    const { id, door, source } = this.#state.context;
+    return { grant: id, door, source };
+  }
+
+  #setDeadline(deadlineMs: number): void {
+    this.#deadlineMs = deadlineMs;
+    this.#round += 1;
+    this.#with.scheduleClose(this);
+  }
+
+  #abandon(reason: string): void {
+    this.#note({ type: 'Abandoned', grant: this.id, reason });
+    this.#settle();
+  }
+
+  #note(event: GrantEvent): void {
+    this.#apply(event);
+    this.#with.ledger.note(event);
+  }
+
+  #apply(event: GrantEvent): void {
+    this.#state = advanceGrant(this.#state, event);
+  }
+
+  #settle(): void {
+    if (isFinal(this.#state) || this.phase === 'failed') this.#finish();
+  }
+
+  async #serially<T>(act: () => Promise<T>): Promise<T> {
+    this.#waiting += 1;
+    const turn = this.#tail.then(act);
+    this.#tail = turn.catch(() => {}); // Whoever asked hears of it.
+    try {
+      return await turn;
+    } finally {
+      this.#waiting -= 1;
+    }
+  }
+}

@@ -1,0 +1,143 @@
+/** Everything right of the journal in the picture of DESIGN: wires the parts of this room. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Redis } from 'ioredis';
+import type { Door } from '../../config/types.js';
+import type { Sink } from '../../sinks/types.js';
+import { type Clock, systemClock } from '../clock.js';
+import { PosternError, reasonOf } from '../errors.js';
+import type { JournalKey } from '../journal/key.js';
+import type { Journal } from '../journal/types.js';
+import type { Log } from '../log/types.js';
+import type { Arbiter } from './arbiter.js';
+import { createCooldowns } from './cooldowns.js';
+import { complete } from './dispatch.js';
+import type { JobBody } from './job-data.js';
+import { createLedger } from './ledger.js';
+import { closeBackoffMs, createQueues } from './queues.js';
+import { RECONCILE_EVERY_MS, reconcile } from './reconciler.js';
+import { type RecoveryContext, recover } from './recovery.js';
+import { createRegistry } from './registry.js';
+import type { DoorCatalog, Grants } from './types.js';
+
+export interface GrantsOptions {
+  readonly journal: Journal;
+  /** A new connection to the Redis of the queues; its role is `worker`. */
+  readonly connect: () => Redis;
+  readonly key: JournalKey;
+  /** This host's name, as the journal knows it. */
+  readonly host: string;
+  readonly catalog: DoorCatalog;
+  /** What acts on the grants of a door for that source; empty: the door runs nothing for it. */
+  readonly sinksFor: (door: Door, source: string) => readonly Sink[];
+  readonly log: Log;
+  readonly clock?: Clock;
+  /** Milliseconds after the n-th failed close; for tests. */
+  readonly closeBackoffMs?: (attempt: number) => number;
+}
+
+/** A job that is early by no more than this waits; BullMQ counts in whole milliseconds. */
+const ROUNDING_MS = 50;
+const TRIM_EVERY_MS = 60_000;
+/** Of the second that `stop` may take: for queues and commands to end, and for the last events. */
+const STOP_WAIT_MS = 400;
+
+export function createGrants(options: GrantsOptions): Grants {
+  const { journal, log, key, clock = systemClock } = options;
+  const registry = createRegistry();
+  const cooldowns = createCooldowns();
+  const ledger = createLedger(journal, log);
+  const queues = createQueues({ connect: options.connect, key, log });
+  const context: RecoveryContext = {
+    ...options,
+    clock,
+    registry,
+    cooldowns,
+    ledger,
+    closeBackoffMs: options.closeBackoffMs ?? closeBackoffMs,
+    scheduleOpen: (arbiter) => enqueue('open', arbiter, 0),
+    scheduleClose: (arbiter) => {
+      if (arbiter.deadlineMs !== null) {
+        enqueue('close', arbiter, arbiter.deadlineMs - clock.now());
+      }
+    },
+  };
+  let timer: NodeJS.Timeout | undefined;
+  let trimmedMs = clock.now();
+  let stopping = false;
+
+  function enqueue(kind: JobBody['kind'], arbiter: Arbiter, delayMs: number): void {
+    if (stopping) return;
+    const { id: grant, round } = arbiter;
+    const { door, source } = arbiter.state.context;
+    queues.add({ kind, grant, door, source, round }, delayMs).catch((error: unknown) => {
+      if (stopping) return;
+      log.warn({ grant, kind, reason: reasonOf(error) }, 'no job: the reconciler will see to it');
+    });
+  }
+
+  async function onOpenJob({ grant }: JobBody): Promise<void> {
+    // A job of an earlier run, or a repeated one, finds no grant that waits for it.
+    await registry.find(grant)?.open();
+  }
+
+  async function onCloseJob({ grant, round }: JobBody): Promise<void> {
+    const arbiter = registry.find(grant);
+    if (arbiter === undefined || arbiter.round !== round) return;
+    const result = await arbiter.close('deadline');
+    if (result.kind !== 'early') return;
+    if (result.leftMs > ROUNDING_MS) {
+      arbiter.remind();
+      return;
+    }
+    await sleep(result.leftMs);
+    await arbiter.close('deadline');
+  }
+
+  function tick(): void {
+    void ledger.settle();
+    void reconcile(context);
+    cooldowns.purge(clock.now());
+    if (clock.now() - trimmedMs < TRIM_EVERY_MS) return;
+    trimmedMs = clock.now();
+    journal.trim(registry.oldest()).catch((error: unknown) => {
+      log.warn({ reason: reasonOf(error) }, 'the journal could not be trimmed');
+    });
+  }
+
+  return {
+    async recover() {
+      await recover(context);
+      queues.start({ open: onOpenJob, close: onCloseJob });
+      timer = setInterval(tick, RECONCILE_EVERY_MS);
+    },
+    async complete(completion) {
+      if (stopping) throw new PosternError('POSTERN_E_JOURNAL', 'postern is ending');
+      return complete(completion, context);
+    },
+    status: () => registry.status(clock.now()),
+    referenced: () => registry.referenced(),
+    get rejectedJobs() {
+      return queues.rejected;
+    },
+    async closeAll(cause) {
+      await Promise.all(registry.all().map((arbiter) => arbiter.close(cause)));
+      await ledger.settle();
+    },
+    async stop() {
+      if (stopping) return;
+      stopping = true;
+      clearInterval(timer);
+      const letGo = registry.all().map((arbiter) => arbiter.letGo());
+      await within(STOP_WAIT_MS, Promise.all([queues.close(), ...letGo]));
+      await within(STOP_WAIT_MS, ledger.settle());
+      ledger.close();
+    },
+  };
+}
+
+async function within(ms: number, work: Promise<unknown>): Promise<void> {
+  const over = new AbortController();
+  const late = sleep(ms, undefined, { signal: over.signal }).catch(() => {});
+  await Promise.race([work, late]);
+  over.abort();
+}

@@ -1,0 +1,31 @@
+/** Which grants must never be live at once, and what a job is called. */
+import { commandsFor, type Family, isShared } from '../../config/commands.js';
+import type { Door } from '../../config/types.js';
+
+/** The family of an address in canonical text. */
+export function familyOf(source: string): Family {
+  return source.includes(':') ? 6 : 4;
+}
+
+/**
+ * At most one grant of a key is live on a host: a door and a source (DESIGN 6), or the door alone
+ * when its commands name no source (G9). The commands are part of it: after a reload that changed
+ * them it is another door. Undefined where each completion stands alone: without a stop command
+ * (G3), and with `reknock = rerun` (G2).
+ */
+export function exclusionKey(door: Door, source: string): string | undefined {
+  const family = familyOf(source);
+  const { start, stop } = commandsFor(door, family);
+  if (stop === undefined || door.reknock === 'rerun') return undefined;
+  return JSON.stringify([door.name, start, stop, isShared(door, family) ? '' : source]);
+}
+
+/** What `cooldown` counts by (G3): a door and a source. */
+export function cooldownKey(door: string, source: string): string {
+  return JSON.stringify([door, source]);
+}
+
+/** A grant's id in a job's id: BullMQ takes no `:` there, and a host's name may hold one. */
+export function jobId(kind: 'open' | 'close', grant: string, round: number): string {
+  return `${encodeURIComponent(grant)}.${kind}.${round}`;
+}

@@ -1,0 +1,86 @@
+/**
+ * What grants write into the journal. Two kinds: what must be durable before anything may happen,
+ * and what has happened and must become durable as soon as it can. A close never waits for Redis
+ * (DESIGN 7b), so the second kind is kept here until Redis takes it.
+ */
+import { reasonOf } from '../errors.js';
+import type { EventBody, JournalEvent } from '../journal/events.js';
+import type { Journal } from '../journal/types.js';
+import type { Log } from '../log/types.js';
+
+export interface Ledger {
+  /**
+   * Makes the event durable, behind everything noted before. Rejects with POSTERN_E_JOURNAL; it is
+   * then unknown whether it was written, so nothing may be done on it.
+   */
+  must(body: EventBody): Promise<JournalEvent>;
+  /** Like `must`, with the one-time claim in the same act; undefined when it was claimed before. */
+  claim(claim: string, body: EventBody): Promise<JournalEvent | undefined>;
+  /** Writes what has happened: now, or when `settle` finds Redis back. May be written twice. */
+  note(body: EventBody): void;
+  /** Writes what is still to be written; whether all of it is durable now. */
+  settle(): Promise<boolean>;
+  /** From here on nothing is written any more. */
+  close(): void;
+}
+
+export function createLedger(journal: Journal, log: Log): Ledger {
+  const owed: EventBody[] = [];
+  const underway = new Set<Promise<void>>();
+  let settling: Promise<boolean> | undefined;
+  let closed = false;
+
+  async function write(body: EventBody): Promise<void> {
+    try {
+      await journal.append(body);
+    } catch (error) {
+      if (closed) return;
+      log.warn({ event: body.type, reason: reasonOf(error) }, 'an event is written later');
+      owed.push(body);
+    }
+  }
+
+  async function settleOwed(): Promise<boolean> {
+    for (let next = owed[0]; next !== undefined && !closed; next = owed[0]) {
+      try {
+        await journal.append(next);
+      } catch {
+        return false; // Said when it failed first; asked again by the reconciler.
+      }
+      owed.shift();
+    }
+    return true;
+  }
+
+  async function settle(): Promise<boolean> {
+    await Promise.all(underway);
+    settling ??= settleOwed().finally(() => {
+      settling = undefined;
+    });
+    return settling;
+  }
+
+  return {
+    async must(body) {
+      if (owed.length > 0) await settle();
+      return journal.append(body);
+    },
+    async claim(claim, body) {
+      if (owed.length > 0) await settle();
+      return journal.claim(claim, body);
+    },
+    note(body) {
+      if (closed) return;
+      if (owed.length > 0) {
+        owed.push(body);
+        return;
+      }
+      const writing = write(body).finally(() => underway.delete(writing));
+      underway.add(writing);
+    },
+    settle,
+    close() {
+      closed = true;
+    },
+  };
+}

@@ -1,0 +1,61 @@
+/** Commands that outlived the process that started them, found by the grant in their environment. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { signalGroup } from '../../sinks/command.js';
+
+const TERM_GRACE_MS = 1000;
+const POLL_MS = 20;
+
+/**
+ * Ends every process group with a member that carries one of these grants as POSTERN_GRANT:
+ * SIGTERM, and a second later SIGKILL. Resolves when they are gone. Our own group is spared.
+ */
+export async function endSurvivors(grants: ReadonlySet<string>): Promise<number> {
+  if (grants.size === 0) return 0;
+  const groups = survivingGroups(grants);
+  for (const group of groups) signalGroup(group, 'SIGTERM');
+  if (await areGone(grants, TERM_GRACE_MS)) return groups.size;
+  for (const group of survivingGroups(grants)) signalGroup(group, 'SIGKILL');
+  await areGone(grants, TERM_GRACE_MS);
+  return groups.size;
+}
+
+async function areGone(grants: ReadonlySet<string>, withinMs: number): Promise<boolean> {
+  for (let waited = 0; waited <= withinMs; waited += POLL_MS) {
+    if (survivingGroups(grants).size === 0) return true;
+    await sleep(POLL_MS);
+  }
+  return false;
+}
+
+function survivingGroups(grants: ReadonlySet<string>): Set<number> {
+  const groups = new Set<number>();
+  const own = groupOf('self');
+  for (const name of readdirSync('/proc')) {
+    if (!/^\d+$/.test(name)) continue;
+    const grant = grantOf(name);
+    if (grant === undefined || !grants.has(grant)) continue;
+    const group = groupOf(name);
+    if (group !== undefined && group > 1 && group !== own) groups.add(group);
+  }
+  return groups;
+}
+
+function grantOf(pid: string): string | undefined {
+  return /(?:^|\0)POSTERN_GRANT=([^\0]*)/.exec(read(`/proc/${pid}/environ`))?.[1];
+}
+
+/** The process group: the third field behind the name, which may hold anything (proc(5)). */
+function groupOf(pid: string): number | undefined {
+  const stat = read(`/proc/${pid}/stat`);
+  const [, state, , group] = /^ (\S) (\d+) (\d+)/.exec(stat.slice(stat.lastIndexOf(')') + 1)) ?? [];
+  return group === undefined || state === 'Z' ? undefined : Number(group);
+}
+
+function read(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return ''; // It ended while we looked, or is none of ours.
+  }
+}

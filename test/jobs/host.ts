@@ -1,0 +1,208 @@
+/** A host for tests: private Redis, journal, exec sink and grants, all real, in a folder of its own. */
+import { createSecretKey, randomBytes } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Redis } from 'ioredis';
+import type { Door } from '../../config/types.js';
+import { createExec, type Exec } from '../../sinks/exec.js';
+import type { Clock } from '../../src/clock.js';
+import { createGrants } from '../../src/jobs/grants.js';
+import { familyOf } from '../../src/jobs/keys.js';
+import type { Completion, DispatchResult, Grants } from '../../src/jobs/types.js';
+import type { EventOf, EventType, JournalEvent } from '../../src/journal/events.js';
+import { openRedisJournal, type RedisJournal } from '../../src/journal/redis-journal.js';
+import { silentLog } from '../../src/log/types.js';
+import { connect } from '../../src/redis/connect.js';
+import { type PrivateRedis, startPrivateRedis } from '../../src/redis/private-server.js';
+import { testDoor } from '../support/door.js';
+import { poll } from '../support/poll.js';
+import { recordingLog } from '../support/recording-log.js';
+
+export const HOST = 'test:host';
+export const SOURCE = '192.0.2.1';
+
+export interface Running {
+  readonly grants: Grants;
+  readonly journal: RedisJournal;
+  readonly exec: Exec;
+  stop(): Promise<void>;
+  /** Ends without a word to the journal, as a kill would. */
+  crash(): Promise<void>;
+}
+
+export class TestHost {
+  readonly dir = mkdtempSync(join(tmpdir(), 'postern-jobs-'));
+  readonly key = createSecretKey(randomBytes(32));
+  readonly log = recordingLog();
+  /** Doors that `catalog.find` knows. */
+  doors: Door[] = [];
+  clock: Clock | undefined;
+  readonly #redis: PrivateRedis;
+  readonly #admin: Redis;
+  readonly #running = new Set<Running>();
+
+  private constructor(redis: PrivateRedis, dir: string) {
+    this.#redis = redis;
+    this.#admin = connect({ target: redis, role: 'normal', log: silentLog });
+    this.redisDir = dir;
+  }
+
+  readonly redisDir: string;
+
+  static async start(): Promise<TestHost> {
+    const dir = mkdtempSync(join(tmpdir(), 'postern-redis-'));
+    return new TestHost(await startPrivateRedis({ dir: join(dir, 'redis'), log: silentLog }), dir);
+  }
+
+  get redis(): Redis {
+    return this.#admin;
+  }
+
+  get redisPid(): number {
+    const { pid } = this.#redis;
+    if (pid === undefined) throw new Error('no redis-server');
+    return pid;
+  }
+
+  /** Forgets everything of earlier tests. */
+  async reset(): Promise<void> {
+    for (const running of this.#running) await running.stop();
+    await this.#admin.flushall();
+    this.log.entries.length = 0;
+    this.doors = [];
+    this.clock = undefined;
+  }
+
+  async end(): Promise<void> {
+    for (const running of this.#running) await running.stop();
+    this.#admin.disconnect();
+    await this.#redis.stop();
+    rmSync(this.dir, { recursive: true, force: true });
+    rmSync(this.redisDir, { recursive: true, force: true });
+  }
+
+  file(name: string): string {
+    return join(this.dir, name);
+  }
+
+  /** The lines of a file, none when it is missing. */
+  lines(name: string): string[] {
+    try {
+      return readFileSync(this.file(name), 'utf8').trim().split('\n');
+    } catch {
+      return [];
+    }
+  }
+
+  /** A door that writes `start` and `stop` lines to a file; what is given goes over it. */
+  door(overrides: Partial<Door> = {}): Door {
+    const name = overrides.name ?? `door${this.doors.length}`;
+    const door = testDoor({
+      name,
+      startCommand: `echo start %IP% >> ${this.file(name)}`,
+      stopCommand: `echo stop %IP% >> ${this.file(name)}`,
+      cmdTimeoutMs: 1000,
+      ...overrides,
+    });
+    this.doors.push(door);
+    return door;
+  }
+
+  async run(): Promise<Running> {
+    const target = this.#redis;
+    const { key, log } = this;
+    const clock = this.clock;
+    const journal = await openRedisJournal({
+      target,
+      host: HOST,
+      key,
+      length: 10_000,
+      log,
+      ...(clock && { clock }),
+    });
+    const exec = createExec({ maxCommands: 64, log });
+    const grants = createGrants({
+      journal,
+      connect: () => connect({ target, role: 'worker', log }),
+      key,
+      host: HOST,
+      catalog: { find: async (name) => this.doors.find((door) => door.name === name) },
+      sinksFor: (door, source) => {
+        const sink = exec.sink(door, familyOf(source));
+        return sink === undefined ? [] : [sink];
+      },
+      log,
+      closeBackoffMs: () => 100,
+      ...(clock && { clock }),
+    });
+    const end = async () => {
+      this.#running.delete(running);
+      exec.release();
+      await journal.close();
+    };
+    const running: Running = {
+      grants,
+      journal,
+      exec,
+      stop: async () => {
+        await grants.stop();
+        await end();
+      },
+      crash: async () => {
+        await journal.close();
+        await grants.stop();
+        await end();
+      },
+    };
+    this.#running.add(running);
+    await grants.recover();
+    return running;
+  }
+
+  completion(door: Door, overrides: Partial<Completion> = {}): Completion {
+    return { door, configuration: 'c1', source: SOURCE, ...overrides };
+  }
+
+  async events(running: Running): Promise<JournalEvent[]> {
+    const events: JournalEvent[] = [];
+    for await (const event of running.journal.read()) events.push(event);
+    return events;
+  }
+
+  /** The events of one type, once there are so many. */
+  async eventsOf<T extends EventType>(
+    running: Running,
+    type: T,
+    count = 1,
+    timeoutMs = 5000,
+  ): Promise<(JournalEvent & EventOf<T>)[]> {
+    return poll(
+      async () => {
+        const found = (await this.events(running)).filter(
+          (event): event is JournalEvent & EventOf<T> => event.type === type,
+        );
+        return found.length >= count && found;
+      },
+      `${count} ${type}`,
+      timeoutMs,
+    );
+  }
+
+  async linesOf(name: string, count: number, timeoutMs = 5000): Promise<string[]> {
+    return poll(
+      () => {
+        const lines = this.lines(name);
+        return lines.length >= count && lines;
+      },
+      `${count} lines of ${name}`,
+      timeoutMs,
+    );
+  }
+}
+
+/** The grant of a result that began or extended one. */
+export function grantOf(result: DispatchResult): string {
+  if (!('grant' in result)) throw new Error(`no grant: ${JSON.stringify(result)}`);
+  return result.grant;
+}
