@@ -15,9 +15,9 @@ import { endSurvivors } from './survivors.js';
 const STOP_GRACE_MS = 1500;
 const LAST_WORDS_MS = 50;
 const BACKOFF_MIN_MS = 50;
-const BACKOFF_MAX_MS = 5000;
+const BACKOFF_MAX_MS = 2000;
 /** A server that lived this long starts the backoff anew. */
-const HEALTHY_MS = 10_000;
+const HEALTHY_MS = 1000;
 /** flock's answer when another server holds the folder (sysexits: EX_TEMPFAIL). */
 const LOCKED = 75;
 
@@ -115,9 +115,12 @@ class Supervision implements PrivateRedis {
 
   async #relaunch(retryMs: number): Promise<Running | undefined> {
     try {
-      this.#running = await this.#launch();
-      this.#log.info({ pid: this.#running.child.pid }, 'the private redis-server is back');
-      return this.#running;
+      const running = await this.#launch();
+      this.#running = running;
+      // `stop` may have looked just before there was anything to end.
+      if (this.#stopping.signal.aborted) await end(running);
+      else this.#log.info({ pid: running.child.pid }, 'the private redis-server is back');
+      return running;
     } catch (error) {
       if (this.#stopping.signal.aborted) return undefined;
       this.#log.error({ reason: reasonOf(error), retryMs }, 'redis-server does not start');

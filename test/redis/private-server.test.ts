@@ -12,7 +12,9 @@ import {
   truncate,
   writeFile,
 } from 'node:fs/promises';
+import { connect as connectSocket } from 'node:net';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { type Log, silentLog } from '../../src/log/types.js';
 import { connect, hangUp } from '../../src/redis/connect.js';
 import { type PrivateRedis, startPrivateRedis } from '../../src/redis/private-server.js';
@@ -155,8 +157,8 @@ describe('the private redis-server', () => {
     assert.notEqual(redis.pid, survivor.pid);
     assert.equal(await ask(redis.socket, 'PING'), 'PONG');
     assert.equal(await ask(join(other, 'redis.sock'), 'PING'), 'PONG');
-    assert.equal(stranger.exitCode, null);
-    assert.equal(shell.exitCode, null);
+    assert.ok(pidAlive(stranger.pid!));
+    assert.ok(pidAlive(shell.pid!));
     assert.ok(log.entries.some(({ message }) => /earlier run/.test(message)));
   });
 
@@ -222,6 +224,20 @@ describe('the private redis-server', () => {
     assert.equal(redis.pid, undefined);
   });
 
+  it('stops at any moment of starting again, and leaves no server', async () => {
+    const dir = join(await scratch.dir(), 'redis');
+    for (const waitMs of [0, 45, 55, 65, 75, 85, 95, 105]) {
+      const redis = await start();
+      process.kill(redis.pid!, 'SIGKILL');
+      await delay(waitMs); // the moments are the point here
+      await redis.stop();
+      assert.equal(redis.pid, undefined);
+      const client = connectSocket({ path: join(dir, 'redis.sock') });
+      scratch.owns(() => client.destroy());
+      await assert.rejects(once(client, 'connect'), `a server answers, stopped after ${waitMs} ms`);
+    }
+  });
+
   it('ends with its parent, however that ends', async () => {
     const dir = join(await scratch.dir(), 'redis');
     const module = new URL('../../src/redis/private-server.js', import.meta.url).href;
@@ -236,6 +252,7 @@ describe('the private redis-server', () => {
     const [output] = await once(parent.stdout, 'data');
     const pid = Number(String(output));
     assert.ok(pidAlive(pid));
+    scratch.owns(() => pidAlive(pid) && process.kill(pid, 'SIGKILL'));
     parent.kill('SIGKILL');
     assert.ok(await pidGone(pid));
   });

@@ -20,19 +20,14 @@ export class MemoryJournal implements Journal {
   ) {}
 
   async append(body: EventBody): Promise<JournalEvent> {
-    if (this.failure) throw this.failure;
-    const atMs = Math.floor(this.clock.wall());
-    const event = { ...body, id: this.#ids.next(atMs), host: this.host, atMs };
-    this.events.push(event);
-    for (const wake of this.#waiting) wake();
-    return event;
+    return this.#add(this.#eventOf(body));
   }
 
   async claim(claim: string, body: EventBody): Promise<JournalEvent | undefined> {
-    if (this.failure) throw this.failure;
+    const event = this.#eventOf(body);
     if (this.#claims.has(claim)) return undefined;
     this.#claims.add(claim);
-    return this.append(body);
+    return this.#add(event);
   }
 
   async claimed(claims: readonly string[]): Promise<readonly boolean[]> {
@@ -63,6 +58,19 @@ export class MemoryJournal implements Journal {
       ({ id }) => keepFrom === undefined || compareIds(id, keepFrom) < 0,
     );
     this.events.splice(0, Math.min(excess, old.length));
+  }
+
+  /** Takes an id even for a claim that is lost, as the real one does. */
+  #eventOf(body: EventBody): JournalEvent {
+    if (this.failure) throw this.failure;
+    const atMs = Math.floor(this.clock.wall());
+    return { ...body, id: this.#ids.next(atMs), host: this.host, atMs };
+  }
+
+  #add(event: JournalEvent): JournalEvent {
+    this.events.push(event);
+    for (const wake of this.#waiting) wake();
+    return event;
   }
 
   async #next(after: string, signal: AbortSignal): Promise<void> {
