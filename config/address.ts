@@ -7,10 +7,12 @@ import ipaddr from 'ipaddr.js';
  * for no packet carries one. Undefined for what is no address; shorthands such as `127.1` are none.
  */
 export function canonicalAddress(text: string): string | undefined {
+  const version = isIP(text);
+  if (version !== 6) return version === 4 ? text : undefined;
   const [bare = ''] = text.split('%', 1);
-  if (isIP(text) === 0) return undefined;
-  const address = ipaddr.process(bare);
-  return address.kind() === 'ipv6'
-    ? new ipaddr.IPv6(address.toByteArray()).toRFC5952String()
-    : address.toString();
+  // By way of a URL, for ipaddr.js takes the old IPv4-compatible form ::192.0.2.1 for a mapped one.
+  const address = ipaddr.IPv6.parse(new URL(`http://[${bare}]`).hostname.slice(1, -1));
+  return address.isIPv4MappedAddress()
+    ? address.toIPv4Address().toString()
+    : address.toRFC5952String();
 }

@@ -73,9 +73,14 @@ function readDoor(
   const seen = new Map<string, Place>();
   places.set(name, seen);
   const empty = emptyDoor(defaults);
+  const before = findings.list.length;
   const draft = readDirectives(section.directives, DOOR_DIRECTIVES, empty, seen, findings);
   const sequence = sequenceOf(section, draft, seen, findings);
-  if (!sequence) return undefined;
+  if (!sequence) {
+    // A line in error may be the sequence: then that line says enough.
+    if (!hasErrors(findings.list.slice(before))) reportNoSequence(section, findings);
+    return undefined;
+  }
   const { fixed: _fixed, oneTime: _oneTime, ...door } = draft;
   warnOfTime(sequence, door, seen, findings);
   return { name, line: section.line, sequence, ...door };
@@ -107,14 +112,12 @@ function sequenceOf(
     const place = seen.get('Sequence') ?? section;
     findings.warning('POSTERN_W_MISPLACED', place, `Sequence ${message}`);
   }
-  const wrong = seen.has('Sequence') || seen.has('One_Time_Sequences');
-  if (!fixed && !oneTime && !wrong)
-    findings.error(
-      'POSTERN_E_CONFIG_DOOR',
-      section,
-      `door [${section.name}] has no sequence; add a line Sequence = port,port,port`,
-    );
   return oneTime ?? fixed;
+}
+
+function reportNoSequence(section: Section, findings: Findings): void {
+  const message = `door [${section.name}] has no sequence; add a line Sequence = port,port,port`;
+  findings.error('POSTERN_E_CONFIG_DOOR', section, message);
 }
 
 function warnOfTime(

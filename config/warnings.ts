@@ -3,7 +3,7 @@
  * `postern check`. Knocks are named by their position in the sequence, never by port (DESIGN 9).
  */
 import type { Knock, Protocol } from '../machines/types.js';
-import { type Findings, findingsOf, type Place, WHOLE_FILE } from './diagnostics.js';
+import { type Findings, findingsOf, type Place, quoted, WHOLE_FILE } from './diagnostics.js';
 import type { ParsedConfiguration, Places } from './parse.js';
 import type { Configuration, Diagnostic, Door } from './types.js';
 import { warnOfCommands } from './warnings-commands.js';
@@ -116,7 +116,7 @@ function warnOfInterfaces(
       findings.warning(
         'POSTERN_W_INTERFACE',
         WHOLE_FILE,
-        `there is no interface ${name} on this host; postern waits until there is one`,
+        `there is no interface ${/^[a-z]/i.test(name) ? name : quoted(name)} on this host; postern waits until there is one`,
       );
   }
 }
