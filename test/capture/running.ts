@@ -1,0 +1,84 @@
+/** A capture that runs in a namespace, as tests see it. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import type { Packet } from '../../machines/types.js';
+import type { CaptureOptions, CapturePlan, SensorStatus } from '../../src/capture/types.js';
+
+const HARNESS = fileURLToPath(new URL('./harness.js', import.meta.url));
+
+export interface Message {
+  readonly packet?: Packet;
+  readonly local?: boolean;
+  readonly status?: readonly SensorStatus[];
+  readonly log?: { readonly level: string; readonly text: string };
+  readonly started?: boolean;
+  readonly planned?: boolean;
+  readonly stopped?: boolean;
+  readonly error?: string;
+}
+
+export class RunningCapture {
+  readonly child: ChildProcess;
+  readonly messages: Message[] = [];
+  #listeners = new Set<() => void>();
+
+  constructor(namespace: string, options: CaptureOptions) {
+    this.child = spawn('ip', ['netns', 'exec', namespace, process.execPath, HARNESS], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+      env: { ...process.env, CAPTURE: JSON.stringify(options) },
+    });
+    if (this.child.stdout === null) throw new Error('no pipe');
+    createInterface(this.child.stdout).on('line', (line) => {
+      this.messages.push(JSON.parse(line));
+      for (const listener of this.#listeners) listener();
+    });
+  }
+
+  get packets(): Packet[] {
+    return this.messages.flatMap(({ packet }) => packet ?? []);
+  }
+
+  get status(): readonly SensorStatus[] {
+    return this.messages.findLast(({ status }) => status !== undefined)?.status ?? [];
+  }
+
+  /** Resolves once the condition holds; rejects after `timeoutMs` with what was seen last. */
+  async until(what: string, condition: () => boolean, timeoutMs = 5000): Promise<void> {
+    if (condition()) return;
+    await new Promise<void>((resolve, reject) => {
+      const end = (error?: Error) => {
+        clearTimeout(timer);
+        this.#listeners.delete(listener);
+        if (error === undefined) resolve();
+        else reject(error);
+      };
+      const listener = () => condition() && end();
+      const last = () => JSON.stringify(this.messages.slice(-5));
+      const timer = setTimeout(() => end(new Error(`waited for ${what}: ${last()}`)), timeoutMs);
+      this.#listeners.add(listener);
+    });
+  }
+
+  state(wanted: SensorStatus['state'], timeoutMs?: number): Promise<void> {
+    return this.until(wanted, () => this.status.every(({ state }) => state === wanted), timeoutMs);
+  }
+
+  started(): Promise<void> {
+    return this.until('start', () => this.messages.some(({ started }) => started === true));
+  }
+
+  async setPlan(plan: CapturePlan): Promise<void> {
+    const count = () => this.messages.filter(({ planned }) => planned === true).length;
+    const before = count();
+    this.child.stdin?.write(`${JSON.stringify(plan)}\n`);
+    await this.until('plan', () => count() > before);
+  }
+
+  async stop(): Promise<void> {
+    if (this.child.exitCode !== null || this.child.signalCode !== null) return;
+    const ended = new Promise((resolve) => this.child.once('exit', resolve));
+    this.child.stdin?.end();
+    await ended;
+  }
+}
