@@ -44,6 +44,10 @@ describe(`knockd 0.8 and postern on one interface (DIFF_SEED=${SEED})`, function
     assert.equal(verdict.unaccounted.length, 0, verdict.unaccounted.slice(0, 3).join('\n\n'));
   });
 
+  it('the journal holds a Completed event for each opening, at its packet', () => {
+    assert.deepEqual(verdict.misjournalled, []);
+  });
+
   it('whenever knockd opens a door, postern has opened it at that packet or just before', () => {
     assert.deepEqual(verdict.broken, []);
   });

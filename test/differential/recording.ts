@@ -26,6 +26,20 @@ export interface Recording {
   /** What opened, in the order of the log. */
   readonly knockd: readonly Logged[];
   readonly postern: readonly Logged[];
+  /** postern's journal of it; absent without a daemon. */
+  readonly completed?: readonly Completed[];
+}
+
+/** A Completed event, by the host's wall clock (ms since the epoch). */
+export interface Completed extends Logged {
+  readonly atMs: number;
+}
+
+/** What is listened with: postern, or the front half of it. */
+interface Listener {
+  /** The journal's Completed events; undefined without a daemon. */
+  completed(): Promise<Completed[] | undefined>;
+  dispose(): Promise<void>;
 }
 
 /** Opens a one-knock door at the very end: when it is logged, all before it was seen. */
@@ -43,7 +57,7 @@ export async function record(
   const posternLog = join(folder, 'postern.log');
   const knockd = await startKnockd(network, folder);
   let tcpdump: Program | undefined;
-  let postern: { dispose(): Promise<void> } | undefined;
+  let postern: Listener | undefined;
   try {
     tcpdump = await startTcpdump(network, folder);
     postern = await startListener(network, posternLog);
@@ -59,11 +73,13 @@ export async function record(
     const last = frames.at(-1)?.bytes ?? Buffer.alloc(0);
     await eventually('tcpdump saw the last packet', () => readFileSync(capture).includes(last));
     await tcpdump.end('SIGINT');
+    const completed = await postern.completed();
     const captured = framesOf(readFileSync(capture));
     return {
       packets: withTimes(sent, frames, captured),
       knockd: opened(knockd.logs),
       postern: opened(textOf(posternLog)),
+      ...(completed && { completed }),
     };
   } finally {
     await postern?.dispose();
@@ -112,14 +128,28 @@ async function startKnockd(network: Network, folder: string): Promise<Program> {
 }
 
 /** postern itself, or with `DIFF_POSTERN=pipeline` its way from the wire to completions alone. */
-async function startListener(network: Network, log: string): Promise<{ dispose(): Promise<void> }> {
+async function startListener(network: Network, log: string): Promise<Listener> {
   if (process.env['DIFF_POSTERN'] !== 'pipeline') {
     const conf = configurationText([`LogFile = ${log}`, 'stray_limit = off']);
-    return startPostern(network, { conf });
+    const postern = await startPostern(network, { conf });
+    return {
+      completed: async () => completedOf(await postern.events()),
+      dispose: () => postern.dispose(),
+    };
   }
   const pipeline = fileURLToPath(new URL('./pipeline.js', import.meta.url));
   const argv = [process.execPath, pipeline, network.interfaces.server, log];
-  return startListening(network, argv);
+  const program = await startListening(network, argv);
+  return { completed: async () => undefined, dispose: () => program.dispose() };
+}
+
+function completedOf(events: readonly object[]): Completed[] {
+  return events.flatMap((event) => {
+    if (!('type' in event && 'door' in event && 'source' in event && 'atMs' in event)) return [];
+    const { type, door, source, atMs } = event;
+    const fits = typeof door === 'string' && typeof source === 'string' && typeof atMs === 'number';
+    return type === 'Completed' && fits ? [{ door, source, atMs }] : [];
+  });
 }
 
 /** Starts a program on the server that says when it listens. */

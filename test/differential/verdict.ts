@@ -14,7 +14,7 @@ import { referenceModel } from '../model/reference.js';
 import { modelHost } from '../model/types.js';
 import { SERVER4, SERVER6 } from '../support/netns.js';
 import { MODEL_DOORS } from './doors.js';
-import type { Logged, Recording } from './recording.js';
+import type { Completed, Logged, Recording } from './recording.js';
 
 const HOST = modelHost([SERVER4, SERVER6]);
 const RULES = { strayLimit: 'off', scanLimit: 20, ignorePorts: [] } as const;
@@ -26,6 +26,8 @@ export interface Verdict {
   readonly postern: readonly Opening[];
   /** Sources where postern's log and the rules differ, with what was sent and what was opened. */
   readonly unaccounted: readonly string[];
+  /** Completed events that are not what the log says, or not at their packet's time. */
+  readonly misjournalled: readonly string[];
   readonly broken: readonly Opening[];
   readonly explained: Explained;
 }
@@ -39,6 +41,8 @@ export function judge(recording: Recording): Verdict {
     knockd,
     postern,
     unaccounted,
+    misjournalled:
+      recording.completed === undefined ? [] : journalFaults(recording.completed, postern),
     broken: brokenPromises(knockd, postern, MODEL_DOORS),
     explained: explain(knockd, postern, packets, MODEL_DOORS, HOST),
   };
@@ -64,6 +68,29 @@ function attribute(recording: Recording, rules: readonly Opening[]) {
   const stranger = recording.postern.find((one) => !sources.has(one.source));
   if (stranger !== undefined) unaccounted.push(`${stranger.source} sent nothing and opened`);
   return { postern: postern.sort((one, other) => one.packet - other.packet), unaccounted };
+}
+
+/** A journal entry comes after its packet, and no later than this, in ms: the promise's "at". */
+const JOURNALLED_WITHIN_MS = 1000;
+
+/** Each source's Completed events must be its openings, each at its packet. */
+function journalFaults(completed: readonly Completed[], postern: readonly Opening[]): string[] {
+  const faults: string[] = [];
+  for (const source of new Set([...completed, ...postern].map((one) => one.source))) {
+    const events = completed.filter((one) => one.source === source);
+    const openings = postern.filter((one) => one.source === source);
+    if (doorsOf(events) !== doorsOf(openings)) {
+      faults.push(`${source}: journal [${doorsOf(events)}], log [${doorsOf(openings)}]`);
+      continue;
+    }
+    for (const [index, event] of events.entries()) {
+      // The journal has whole milliseconds.
+      const lateMs = event.atMs + 1 - (openings[index]?.atMs ?? Number.NaN);
+      if (lateMs >= 0 && lateMs <= JOURNALLED_WITHIN_MS) continue;
+      faults.push(`${source}: ${event.door} journalled ${lateMs} ms after its packet`);
+    }
+  }
+  return faults;
 }
 
 /** The expected openings that were logged, in the log's order. */
