@@ -101,11 +101,13 @@ async function tryListen(server: Server, path: string): Promise<boolean> {
   const mask = process.umask(0o177);
   try {
     await new Promise<void>((resolve, reject) => {
-      server.once('error', reject);
-      server.listen(path, () => {
-        server.off('error', reject);
-        resolve();
-      });
+      const settled = (settle: () => void) => {
+        server.removeAllListeners('error').removeAllListeners('listening');
+        settle();
+      };
+      server.once('error', (error) => settled(() => reject(error)));
+      server.once('listening', () => settled(resolve));
+      server.listen(path);
     });
     return true;
   } catch (error) {

@@ -131,7 +131,7 @@ export class DormantTable {
 
   /** Forgets the records that came in before `beforeMs`, oldest first, and gives memory back. */
   expire(beforeMs: number, onExpired: (record: DormantPacket) => void): void {
-    while (this.oldestMs() <= beforeMs) {
+    while (this.#size > 0 && this.oldestMs() <= beforeMs) {
       onExpired(this.#recordAt(this.#head));
       this.#removeOldest();
     }
