@@ -3,7 +3,7 @@
  * and what has happened and must become durable as soon as it can. A close never waits for Redis
  * (DESIGN 7b), so the second kind is kept here until Redis takes it.
  */
-import { reasonOf } from '../errors.js';
+import { PosternError, reasonOf } from '../errors.js';
 import type { EventBody, JournalEvent } from '../journal/events.js';
 import type { Journal } from '../journal/types.js';
 import type { Log } from '../log/types.js';
@@ -52,23 +52,24 @@ export function createLedger(journal: Journal, log: Log): Ledger {
     return true;
   }
 
-  async function settle(): Promise<boolean> {
-    await Promise.all(underway);
+  function retry(): Promise<boolean> {
     settling ??= settleOwed().finally(() => {
       settling = undefined;
     });
     return settling;
   }
 
+  /** What is owed goes first: the journal must not tell of an effect before its cause. */
+  async function inOrder<T>(write: () => Promise<T>): Promise<T> {
+    if (owed.length > 0 && !(await retry())) {
+      throw new PosternError('POSTERN_E_JOURNAL', 'the journal is out of reach');
+    }
+    return write();
+  }
+
   return {
-    async must(body) {
-      if (owed.length > 0) await settle();
-      return journal.append(body);
-    },
-    async claim(claim, body) {
-      if (owed.length > 0) await settle();
-      return journal.claim(claim, body);
-    },
+    must: (body) => inOrder(() => journal.append(body)),
+    claim: (claim, body) => inOrder(() => journal.claim(claim, body)),
     note(body) {
       if (closed) return;
       if (owed.length > 0) {
@@ -78,7 +79,10 @@ export function createLedger(journal: Journal, log: Log): Ledger {
       const writing = write(body).finally(() => underway.delete(writing));
       underway.add(writing);
     },
-    settle,
+    async settle() {
+      await Promise.all(underway);
+      return retry();
+    },
     close() {
       closed = true;
     },

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import type { Redis } from 'ioredis';
 import type { Door } from '../../config/types.js';
 import { createExec, type Exec } from '../../sinks/exec.js';
-import type { Clock } from '../../src/clock.js';
+import { type Clock, systemClock } from '../../src/clock.js';
 import { createGrants } from '../../src/jobs/grants.js';
 import { familyOf } from '../../src/jobs/keys.js';
 import type { Completion, DispatchResult, Grants } from '../../src/jobs/types.js';
@@ -37,7 +37,6 @@ export class TestHost {
   readonly log = recordingLog();
   /** Doors that `catalog.find` knows. */
   doors: Door[] = [];
-  clock: Clock | undefined;
   readonly #redis: PrivateRedis;
   readonly #admin: Redis;
   readonly #running = new Set<Running>();
@@ -59,6 +58,13 @@ export class TestHost {
     return this.#admin;
   }
 
+  /** Loses all jobs, and nothing else. */
+  async dropJobs(): Promise<void> {
+    const keys = await this.#admin.keys('postern:*:*');
+    const jobs = keys.filter((key) => /^postern:(open|close):/.test(key));
+    if (jobs.length > 0) await this.#admin.del(...jobs);
+  }
+
   get redisPid(): number {
     const { pid } = this.#redis;
     if (pid === undefined) throw new Error('no redis-server');
@@ -71,7 +77,6 @@ export class TestHost {
     await this.#admin.flushall();
     this.log.entries.length = 0;
     this.doors = [];
-    this.clock = undefined;
   }
 
   async end(): Promise<void> {
@@ -109,18 +114,23 @@ export class TestHost {
     return door;
   }
 
+  /** The journal alone; close it. */
+  openJournal(clock: Clock = systemClock): Promise<RedisJournal> {
+    const { key, log } = this;
+    return openRedisJournal({ target: this.#redis, host: HOST, key, length: 10_000, log, clock });
+  }
+
+  /** Writes events as an earlier run would have, so many milliseconds ago. */
+  async past(agoMs: number, write: (journal: RedisJournal) => Promise<void>): Promise<void> {
+    const journal = await this.openJournal({ ...systemClock, wall: () => Date.now() - agoMs });
+    await write(journal);
+    await journal.close();
+  }
+
   async run(): Promise<Running> {
     const target = this.#redis;
     const { key, log } = this;
-    const clock = this.clock;
-    const journal = await openRedisJournal({
-      target,
-      host: HOST,
-      key,
-      length: 10_000,
-      log,
-      ...(clock && { clock }),
-    });
+    const journal = await this.openJournal();
     const exec = createExec({ maxCommands: 64, log });
     const grants = createGrants({
       journal,
@@ -134,7 +144,6 @@ export class TestHost {
       },
       log,
       closeBackoffMs: () => 100,
-      ...(clock && { clock }),
     });
     const end = async () => {
       this.#running.delete(running);
