@@ -23,6 +23,9 @@ export interface ParsedConfiguration {
 
 const OPTIONS = 'options';
 
+/** Far more than anybody has; keeps what compares every door with every other bearable. */
+const MAX_DOORS = 4096;
+
 /**
  * Reads a knockd.conf as knockd 0.8 does, with postern's own directives besides. Never throws, and
  * no diagnostic holds a port of a sequence (DESIGN 9). `file` is the name shown in diagnostics.
@@ -32,8 +35,14 @@ export function parseConfiguration(text: string, file: string): ParsedConfigurat
   const sections = readSections(text, findings);
   const draft = readOptions(sections, findings);
   const places = new Map<string, ReadonlyMap<string, Place>>();
-  const doors = sections
-    .filter(({ name }) => name !== OPTIONS && trim(name) !== '')
+  const named = sections.filter(({ name }) => name !== OPTIONS && trim(name) !== '');
+  const surplus = named[MAX_DOORS];
+  if (surplus) {
+    const message = `the file has ${named.length} doors; it may have ${MAX_DOORS} at most`;
+    findings.error('POSTERN_E_CONFIG_DOOR', surplus, message);
+  }
+  const doors = named
+    .slice(0, MAX_DOORS)
     .map((section) => readDoor(section, draft, places, findings))
     .filter((door) => door !== undefined);
   if (doors.length === 0 && !hasErrors(findings.list))

@@ -48,14 +48,19 @@ function smallGaps(knocks: readonly Knock[]): boolean {
   return gaps(knocks).every((step) => Math.abs(step) <= SMALL_GAP);
 }
 
-/** One door's sequence is the same as another's, begins it, or lies within it. */
+/**
+ * One door's sequence is the same as another's, begins it, or lies within it. Of each door only the
+ * first such other is named: one is reason enough to choose another sequence.
+ */
 export function warnOfOverlaps(doors: readonly Door[], locate: Locate, findings: Findings): void {
   for (const [index, door] of doors.entries()) {
     for (const other of doors.slice(index + 1)) {
       const [shorter, longer] = lengthOf(door) <= lengthOf(other) ? [door, other] : [other, door];
       const overlap = mayMeet(door, other) ? overlapOf(shorter, longer) : undefined;
-      if (overlap !== undefined)
+      if (overlap !== undefined) {
         findings.warning('POSTERN_W_OVERLAP', locate(shorter, 'Sequence'), overlap);
+        break;
+      }
     }
   }
 }

@@ -118,10 +118,10 @@ describe('parseConfiguration', () => {
   });
 
   it('adds up TCPFlags, the last mention of a flag counting', () => {
-    const { tcpFlags } = doorOf(...DOOR, 'tcpflags = syn, !ack', 'TCPFLAGS=ack,!fin');
+    const { tcpFlags } = doorOf(...DOOR, 'tcpflags = syn, !ack, psh', 'TCPFLAGS=ack,!fin,!psh');
     assert.deepEqual(tcpFlags, {
       required: TCP_FLAG.syn | TCP_FLAG.ack,
-      excluded: TCP_FLAG.fin,
+      excluded: TCP_FLAG.fin | TCP_FLAG.psh,
     });
   });
 

@@ -144,6 +144,7 @@ async function inKnockdsWords(door: Door): Promise<DoorReading> {
 
 function flagsOf({ tcpFlags }: Door): Record<string, boolean> {
   const flags: Record<string, boolean> = {};
+  assert.equal(tcpFlags.required & tcpFlags.excluded, 0);
   for (const [name, bit] of Object.entries(TCP_FLAG)) {
     if (tcpFlags.required & bit) flags[name.toUpperCase()] = true;
     if (tcpFlags.excluded & bit) flags[name.toUpperCase()] = false;
