@@ -204,5 +204,14 @@ for (const { name, make } of SUBJECTS) {
       const again = hits('4 5 3', {}, 3).map((packet) => model.packet(packet).opened);
       assert.deepEqual(again, [[], [], ['d']]);
     });
+
+    it('M11: what was a knock when it came is not counted as a stray afterwards', () => {
+      const model = make([door('1,2'), door('7', { name: 'other' })], RULES, HOST);
+      model.packet(hit(0, '1'));
+      model.replaceSequence('d', knocksOf('3,4'));
+      // With the first hit these would be five different strays, one more than scan_limit.
+      for (const packet of hits('91 92 93 94', {}, 1)) model.packet(packet);
+      assert.deepEqual(model.packet(hit(5, '7')).opened, ['other']);
+    });
   });
 }
