@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { chmod, chown, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { checkFile } from '../../src/cli/check.js';
+import { requireRoot } from '../support/root.js';
 import { mustRun } from '../support/run.js';
 import { useFolder } from './support/folder.js';
 
@@ -109,7 +110,7 @@ describe('postern check', () => {
   });
 
   it('refuses a file, or one-time file, of a third user', async function () {
-    if (process.geteuid?.() !== 0) this.skip();
+    requireRoot(this);
     const path = await file('third.conf', GOOD);
     await chown(path, 65_534, 0);
     assert.match((await check(path)).lines[0]!, /error: the file belongs to user 65534/);

@@ -13,6 +13,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { renderDiagnostic } from '../../config/diagnostics.js';
 import { markUsed, readOneTimeFile } from '../../config/one-time-file.js';
+import { requireRoot } from '../support/root.js';
 import { useFolder } from './support/folder.js';
 
 describe('a one-time sequence file', () => {
@@ -88,7 +89,7 @@ describe('a one-time sequence file', () => {
   });
 
   it('keeps mode and owner and leaves no other file behind', async function () {
-    if (process.geteuid?.() !== 0) this.skip();
+    requireRoot(this);
     const path = await file('1,2,3\n', 'owned');
     await chown(path, 0, 4);
     await chmod(path, 0o640);
