@@ -1,7 +1,7 @@
 import { escapeControls } from '../../config/diagnostics.js';
 import type { ActionLog, LineSink } from './action-log.js';
 import { noActionLog } from './action-log.js';
-import { LineLimit } from './limit.js';
+import { LineLimit, type Schedule } from './limit.js';
 import { LogFile } from './log-file.js';
 import { SourceNames } from './source-names.js';
 import { Syslog } from './syslog.js';
@@ -52,12 +52,11 @@ export class KnockdLog implements ActionLog {
   /** Openings whose source's name is being looked for. */
   readonly #naming = new Set<() => void>();
 
-  constructor(sinks: readonly LineSink[], names?: SourceNames) {
+  constructor(sinks: readonly LineSink[], names?: SourceNames, schedule?: Schedule) {
     this.#sinks = sinks;
     this.#names = names;
-    this.#stages = new LineLimit(STAGE_LINES_PER_SECOND, (suppressed) =>
-      this.#write(`${suppressed} more stage lines suppressed`),
-    );
+    const report = (suppressed: number) => this.#write(`${suppressed} more stage lines suppressed`);
+    this.#stages = new LineLimit(STAGE_LINES_PER_SECOND, report, schedule);
   }
 
   startingUp(interfaces: string): void {
