@@ -22,12 +22,16 @@ export interface MatchRules {
 }
 
 /** Doors that agree on what a stray is, and so share one count of them (M7). */
-export interface StrayClass {
+export interface StrayClass extends Gate {
   readonly key: string;
   readonly seqTimeoutMs: number;
-  readonly tcpFlags: FlagRule;
-  readonly target?: string;
   readonly udp: boolean;
+}
+
+/** What a packet must satisfy to concern a door (M1, M2). */
+export interface Gate {
+  readonly target?: string;
+  readonly tcpFlags: FlagRule;
 }
 
 /** What a packet is by its port alone. */
@@ -42,11 +46,7 @@ export function portCode(protocol: Protocol, port: number): number {
 }
 
 /** M1 and M2: the packet goes to the door's target or to this host, and its flags satisfy. */
-export function concerns(
-  door: { readonly target?: string; readonly tcpFlags: FlagRule },
-  packet: Packet,
-  local: boolean,
-): boolean {
+export function concerns(door: Gate, packet: Packet, local: boolean): boolean {
   const here = door.target === undefined ? local : door.target === packet.destination;
   return here && (packet.protocol === 'udp' || satisfies(door.tcpFlags, packet.flags));
 }
@@ -67,6 +67,8 @@ export class DoorTable {
   /** Doors by the code of their first knock. */
   readonly #first = new Map<number, MatchDoor[]>();
   readonly #kinds = new Uint8Array(2 * 65536);
+  /** By code, what a packet must satisfy to be a knock of one of the doors it is in (M6). */
+  readonly #gates = new Map<number, Gate[]>();
   readonly #classOf = new Map<MatchDoor, StrayClass>();
   /** In which generation a door came in: older packets begin no attempt at it (M11). */
   readonly #born = new Map<MatchDoor, number>();
@@ -88,7 +90,7 @@ export class DoorTable {
     const classes = new Map<string, StrayClass>();
     for (const door of doors) {
       this.#born.set(door, previous?.born(door) ?? this.generation);
-      for (const knock of door.knocks) this.#kinds[portCode(knock.protocol, knock.port)] = KNOCK;
+      for (const knock of door.knocks) this.#addKnock(portCode(knock.protocol, knock.port), door);
       const [first] = door.knocks;
       if (first !== undefined) this.#addFirst(portCode(first.protocol, first.port), door);
       const strays = strayClassOf(door);
@@ -99,6 +101,13 @@ export class DoorTable {
     this.strayClasses = rules.strayLimit === 'off' ? [] : [...classes.values()];
     this.targets = new Set(doors.flatMap((door) => door.target ?? []));
     this.memoryMs = doors.reduce((longest, door) => Math.max(longest, door.seqTimeoutMs), 0);
+  }
+
+  #addKnock(code: number, door: MatchDoor): void {
+    this.#kinds[code] = KNOCK;
+    const gates = this.#gates.get(code) ?? [];
+    const isNew = !gates.some((gate) => gateKey(gate) === gateKey(door));
+    if (isNew) this.#gates.set(code, [...gates, door]);
   }
 
   #addFirst(code: number, door: MatchDoor): void {
@@ -125,15 +134,28 @@ export class DoorTable {
     return kind === KNOCK ? 'knock' : kind === IGNORED ? 'ignored' : 'stray';
   }
 
+  /**
+   * M6: whether the packet is a knock of a door that it concerns itself. knockd's capture filter
+   * joins a door's ports with its flags and target, so it never sees any other hit on them.
+   */
+  isKnock(packet: Packet, local: boolean): boolean {
+    const gates = this.#gates.get(portCode(packet.protocol, packet.port));
+    return gates?.some((gate) => concerns(gate, packet, local)) === true;
+  }
+
   /** Doors whose first knock is this port, whether or not the packet concerns them. */
   firstKnockOf(protocol: Protocol, port: number): readonly MatchDoor[] {
     return this.#first.get(portCode(protocol, port)) ?? [];
   }
 }
 
+function gateKey({ target, tcpFlags }: Gate): string {
+  return [target ?? '', tcpFlags.required, tcpFlags.excluded].join(' ');
+}
+
 function strayClassOf(door: MatchDoor): StrayClass {
   const udp = door.knocks.some((knock) => knock.protocol === 'udp');
   const { seqTimeoutMs, tcpFlags, target } = door;
-  const key = [target ?? '', tcpFlags.required, tcpFlags.excluded, udp, seqTimeoutMs].join(' ');
+  const key = [gateKey(door), udp, seqTimeoutMs].join(' ');
   return { key, seqTimeoutMs, tcpFlags, udp, ...(target === undefined ? {} : { target }) };
 }

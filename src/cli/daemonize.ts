@@ -51,16 +51,18 @@ export async function daemonize(options: RunOptions): Promise<number> {
 export async function runAsChild(options: RunOptions, pidFile?: string): Promise<number> {
   delete process.env[CHILD];
   const { configuration } = await loadConfiguration(options.config);
-  const path = resolve(pidFile ?? configuration?.options.pidFile ?? '/var/run/knockd.pid');
+  // An empty PidFile asks for none, as in knockd.
+  const named = pidFile ?? configuration?.options.pidFile ?? '';
+  const path = named === '' ? undefined : resolve(named);
   const tell = (word: Word) => process.send?.(word, () => process.disconnect?.());
   try {
-    await writePid(path);
+    if (path !== undefined) await writePid(path);
     return await runDaemon({ ...options, onReady: (lines) => tell({ ready: lines }) });
   } catch (error) {
     tell({ failed: reasonOf(error) });
     throw error;
   } finally {
-    await rm(path, { force: true });
+    if (path !== undefined) await rm(path, { force: true });
   }
 }
 

@@ -8,6 +8,8 @@ import { type AddressWords, addressText, addressWords } from './address-words.js
 
 /** A remembered packet, as it goes into the machine that it wakes. */
 export interface DormantPacket {
+  /** What it was when it came in, whatever its port is in a later table. */
+  readonly type: 'KNOCK' | 'STRAY';
   readonly packet: Packet;
   readonly local: boolean;
   /** The door table's generation when it came in (M11). */
@@ -29,6 +31,8 @@ class Columns {
   /** TCP flag bits, 64 for UDP, 128 for a destination of this host's. */
   readonly bits: Uint8Array;
   readonly interfaceIndex: Uint8Array;
+  /** 1 for a knock, 0 for a stray. */
+  readonly knock: Uint8Array;
   /** 1 while the slot holds a record. */
   readonly live: Uint8Array;
   /** Slot by hash; twice as large as the columns. */
@@ -43,6 +47,7 @@ class Columns {
     this.destination = new Uint16Array(capacity);
     this.bits = new Uint8Array(capacity);
     this.interfaceIndex = new Uint8Array(capacity);
+    this.knock = new Uint8Array(capacity);
     this.live = new Uint8Array(capacity);
     this.index = new Uint32Array(capacity * 2).fill(EMPTY);
   }
@@ -76,7 +81,7 @@ export class DormantTable {
   }
 
   /** Remembers the packet. True if the oldest record had to go for it. */
-  add({ packet, local, generation }: DormantPacket, isTarget: boolean): boolean {
+  add({ type, packet, local, generation }: DormantPacket, isTarget: boolean): boolean {
     let evicted = false;
     this.#skipWoken();
     if (this.#span === this.#columns.capacity) {
@@ -102,6 +107,7 @@ export class DormantTable {
     columns.destination[slot] = isTarget ? this.#destinationNumber(packet.destination) : 0;
     columns.bits[slot] = packet.flags | (packet.protocol === 'udp' ? 64 : 0) | (local ? 128 : 0);
     columns.interfaceIndex[slot] = packet.interfaceIndex;
+    columns.knock[slot] = type === 'KNOCK' ? 1 : 0;
     columns.live[slot] = 1;
     this.#link(slot);
     return evicted;
@@ -153,6 +159,7 @@ export class DormantTable {
     const bits = c.bits[slot] ?? 0;
     const word = (i: number) => c.key[slot * 4 + i] ?? 0;
     return {
+      type: c.knock[slot] === 1 ? 'KNOCK' : 'STRAY',
       local: (bits & 128) !== 0,
       generation: c.generation[slot] ?? 0,
       packet: {
@@ -258,5 +265,6 @@ const COLUMNS = [
   'destination',
   'bits',
   'interfaceIndex',
+  'knock',
   'live',
 ] as const;

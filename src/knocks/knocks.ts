@@ -68,6 +68,7 @@ export class Knocks {
     const local = host.isLocal(packet.destination, packet.interfaceIndex);
     if (!local && !table.targets.has(packet.destination)) return;
     if (kind === 'stray' && host.isListening(packet.protocol, packet.port)) return;
+    if (kind === 'knock' && !table.isKnock(packet, local)) return;
     const type = kind === 'knock' ? 'KNOCK' : 'STRAY';
 
     const active = this.#knockers.get(packet.source);
@@ -83,7 +84,7 @@ export class Knocks {
       if (type === 'KNOCK' && first.length === 0) return;
       // A door of one knock is completed by its first packet: there is nothing to sleep on.
       if (first.every((door) => door.knocks.length > 1)) {
-        this.#rest({ packet, local, generation: table.generation }, first);
+        this.#rest({ type, packet, local, generation: table.generation }, first);
         return;
       }
     }
@@ -134,12 +135,8 @@ export class Knocks {
     const woken: Knocker = { snapshot: quiet, alarmMs: Number.POSITIVE_INFINITY };
     this.#knockers.set(source, woken);
     if (remembered !== undefined) {
-      const { packet, local, generation } = remembered;
-      const table = this.#table;
-      const kind = table.kindOf(packet.protocol, packet.port);
-      const type = kind === 'knock' ? 'KNOCK' : 'STRAY';
       // What the packet began was told when it came in.
-      const event: KnockerEvent = { type, packet, local, table, generation };
+      const event: KnockerEvent = { ...remembered, table: this.#table };
       woken.snapshot = transition(knocker, woken.snapshot, event)[0];
     }
     return woken;

@@ -14,6 +14,9 @@ import type { KnockEvent, KnockLimits } from './types.js';
  */
 const PIPE_GRACE_MS = 250;
 
+/** A longer timer would fire at once; this one only looks again. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
 export interface LiveKnocksOptions {
   readonly table: DoorTable;
   readonly host: HostView;
@@ -60,7 +63,7 @@ function createAlarm(knocks: Knocks, clock: Clock) {
     if (nextMs >= armedForMs) return;
     clearTimeout(timer);
     armedForMs = nextMs;
-    const inMs = Math.max(0, nextMs + PIPE_GRACE_MS - clock.now());
+    const inMs = Math.min(LONGEST_TIMER_MS, Math.max(0, nextMs + PIPE_GRACE_MS - clock.now()));
     // After the timer, one round of the event loop reads what waits in the pipe.
     timer = setTimeout(() => {
       immediate = setImmediate(fire);

@@ -18,7 +18,7 @@ function packetOf(source: string, atMs: number, port = 7000): Packet {
 }
 
 const add = (table: DormantTable, packet: Packet) =>
-  table.add({ packet, local: true, generation: 3 }, true);
+  table.add({ type: 'STRAY', packet, local: true, generation: 3 }, true);
 
 describe('the dormant table', () => {
   it('gives back exactly the packet that it remembered', () => {
@@ -26,7 +26,12 @@ describe('the dormant table', () => {
     for (const source of ['198.51.100.7', 'fd00:db8::7']) {
       const packet = packetOf(source, 12.5, 65535);
       add(table, packet);
-      assert.deepEqual(table.wake(source), { packet, local: true, generation: 3 });
+      assert.deepEqual(table.wake(source), {
+        type: 'STRAY',
+        packet,
+        local: true,
+        generation: 3,
+      });
       assert.equal(table.wake(source), undefined);
     }
   });
