@@ -58,4 +58,25 @@ describe('the knock client and the real knockd', function () {
     const opened = [...log.matchAll(/\] (\S+): mixed: OPEN SESAME/g)].map(([, source]) => source);
     assert.deepEqual(opened, expected);
   });
+
+  it('says and exits as the real knock', async () => {
+    for (const argv of [
+      [],
+      [SERVER4],
+      ['-h'],
+      ['-v', SERVER4, '7000', '7001:udp', '7002:tcp'],
+      ['-6', '--verbose', SERVER6, '7000'],
+      ['-vu', '-d', '5', SERVER4, '7000', '7001:tcp'],
+      [SERVER4, '7000', '-v', '--delay=1', '7001'],
+      ['--delay', '-1', SERVER4, '7000'],
+      ['-4', SERVER6, '7000'],
+      ['-x', SERVER4, '7000'],
+    ]) {
+      const theirs = await network.exec('client', ['knock', ...argv]);
+      const ours = await network.exec('client', [process.execPath, KNOCK, ...argv]);
+      assert.equal(ours.code, theirs.code, argv.join(' '));
+      assert.equal(ours.stdout, theirs.stdout, argv.join(' '));
+      assert.equal(ours.stderr === '', theirs.stderr === '', argv.join(' '));
+    }
+  });
 });
