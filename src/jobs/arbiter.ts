@@ -11,10 +11,9 @@ import {
   isFinal,
 } from '../../machines/grant.js';
 import type { Sink, SinkGrant } from '../../sinks/types.js';
-import type { Clock } from '../clock.js';
 import { reasonOf } from '../errors.js';
 import type { EventOf } from '../journal/events.js';
-import type { Log } from '../log/types.js';
+import { type ActContext, closeSink, openSink } from './acts.js';
 import type { Ledger } from './ledger.js';
 
 export type CloseCause = EventOf<'Closing'>['cause'];
@@ -26,10 +25,8 @@ export type CloseResult =
   /** An attempt failed; the next one is due in so many milliseconds (G5). */
   | { readonly kind: 'again'; readonly leftMs: number };
 
-export interface ArbiterContext {
+export interface ArbiterContext extends ActContext {
   readonly ledger: Ledger;
-  readonly clock: Clock;
-  readonly log: Log;
   /** Milliseconds to wait after the n-th failed attempt to close. */
   readonly closeBackoffMs: (attempt: number) => number;
   /** Asks for a close job at the arbiter's deadline. */
@@ -242,35 +239,27 @@ export class Arbiter {
 
   async #openSinks(): Promise<void> {
     const grant = this.#sinkGrant;
-    await Promise.all(this.#sinks.map((sink) => this.#openSink(sink, grant)));
+    const { signal } = this.#opening;
+    await Promise.all(
+      this.#sinks.map(async (sink) => {
+        this.#note(await openSink(sink, grant, this.door, signal, this.#with));
+      }),
+    );
     this.#opened = undefined;
     if (this.isClosable) this.#setDeadline(this.#with.clock.now() + this.door.cmdTimeoutMs);
     this.#settle();
   }
 
-  async #openSink(sink: Sink, grant: SinkGrant): Promise<void> {
-    const { log, clock } = this.#with;
-    let failure: string | undefined;
-    try {
-      await sink.open(grant, this.#opening.signal);
-    } catch (error) {
-      failure = reasonOf(error);
-      log.warn({ ...this.#names, sink: sink.name, reason: failure }, 'opening failed');
-    }
-    // G1: the time counts from the end of the start command.
-    const until =
-      sink.close === undefined ? null : Math.round(clock.wall() + this.door.cmdTimeoutMs);
-    const result = { grant: this.id, sink: sink.name, until };
-    if (failure === undefined) this.#note({ type: 'Opened', ...result });
-    else this.#note({ type: 'OpenFailed', ...result, reason: failure });
-  }
-
   async #closeSinks(cause: CloseCause): Promise<CloseResult> {
     if (this.phase !== 'closing') this.#note({ type: 'Closing', grant: this.id, cause });
-    const open = Object.entries(this.#state.context.sinks).filter(([, sink]) => {
-      return sink.phase === 'open';
-    });
-    await Promise.all(open.map(([name, { attempts }]) => this.#closeSink(name, attempts + 1)));
+    await Promise.all(
+      this.#sinks.map(async (sink) => {
+        const state = this.#state.context.sinks[sink.name];
+        if (state?.phase !== 'open') return;
+        const attempt = state.attempts + 1;
+        this.#note(await closeSink(sink, this.#sinkGrant, this.door, attempt, this.#with));
+      }),
+    );
     this.#settle();
     if (this.phase === 'failed') return { kind: 'failed' };
     if (isFinal(this.#state)) return { kind: 'closed' };
@@ -278,28 +267,6 @@ export class Arbiter {
     const leftMs = this.#with.closeBackoffMs(Math.max(...attempts));
     this.#setDeadline(this.#with.clock.now() + leftMs);
     return { kind: 'again', leftMs };
-  }
-
-  async #closeSink(name: string, attempt: number): Promise<void> {
-    const { log } = this.#with;
-    const sink = this.#sinks.find((each) => each.name === name);
-    try {
-      await sink?.close?.(this.#sinkGrant, new AbortController().signal);
-    } catch (error) {
-      const final = attempt > this.door.stopRetries;
-      const reason = reasonOf(error);
-      this.#note({ type: 'CloseFailed', grant: this.id, sink: name, attempt, final, reason });
-      const fields = { ...this.#names, sink: name, attempt, reason };
-      if (final) log.error(fields, 'THE DOOR MAY STILL BE OPEN: closing failed for good');
-      else log.warn(fields, 'closing failed and is tried again');
-      return;
-    }
-    this.#note({ type: 'Closed', grant: this.id, sink: name });
-  }
-
-  get #names() {
-    const { id, door, source } = this.#state.context;
-    return { grant: id, door, source };
   }
 
   #setDeadline(deadlineMs: number): void {

@@ -8,6 +8,7 @@ import type { Redis } from 'ioredis';
 import { reasonOf } from '../errors.js';
 import type { JournalKey } from '../journal/key.js';
 import type { Log } from '../log/types.js';
+import { hangUp } from '../redis/connect.js';
 import { type JobBody, type JobData, signJob, verifyJob } from './job-data.js';
 import { jobId } from './keys.js';
 
@@ -145,7 +146,7 @@ export function createQueues({ connect, key, log }: QueuesOptions): Queues {
       const ending = [...workers, queues.open, queues.close].map((each) =>
         each instanceof Worker ? each.close(true) : each.close(),
       );
-      for (const redis of connections) redis.disconnect();
+      for (const redis of connections) hangUp(redis);
       await Promise.allSettled(ending);
     },
   };

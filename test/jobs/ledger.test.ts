@@ -1,0 +1,35 @@
+import assert from 'node:assert/strict';
+import { createLedger } from '../../src/jobs/ledger.js';
+import type { EventBody } from '../../src/journal/events.js';
+import { silentLog } from '../../src/log/types.js';
+import { MemoryJournal } from '../support/memory-journal.js';
+
+const closed = (grant: string): EventBody => ({ type: 'Closed', grant, sink: 'exec' });
+
+describe('the ledger of grants', () => {
+  const written = (journal: MemoryJournal) =>
+    journal.events.map((event) => ('grant' in event ? event.grant : event.type));
+
+  it('writes what happened during an outage afterwards, in order, before anything new', async () => {
+    const journal = new MemoryJournal();
+    const ledger = createLedger(journal, silentLog);
+    journal.failure = new Error('no Redis');
+    for (const grant of ['1', '2', '3']) ledger.note(closed(grant));
+    assert.equal(await ledger.settle(), false);
+    await assert.rejects(ledger.must(closed('refused')), { code: 'POSTERN_E_JOURNAL' });
+    journal.failure = undefined;
+    await ledger.must(closed('4'));
+    assert.deepEqual(written(journal), ['1', '2', '3', '4']);
+    assert.equal(await ledger.settle(), true);
+    assert.equal(journal.events.length, 4);
+  });
+
+  it('writes nothing more once it is closed', async () => {
+    const journal = new MemoryJournal();
+    const ledger = createLedger(journal, silentLog);
+    ledger.close();
+    ledger.note(closed('1'));
+    await ledger.settle();
+    assert.deepEqual(written(journal), []);
+  });
+});

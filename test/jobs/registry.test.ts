@@ -1,0 +1,70 @@
+import assert from 'node:assert/strict';
+import { newGrant } from '../../machines/grant.js';
+import { systemClock } from '../../src/clock.js';
+import { Arbiter } from '../../src/jobs/arbiter.js';
+import { exclusionKey, jobId } from '../../src/jobs/keys.js';
+import { createLedger } from '../../src/jobs/ledger.js';
+import { createRegistry } from '../../src/jobs/registry.js';
+import { silentLog } from '../../src/log/types.js';
+import { testDoor } from '../support/door.js';
+import { MemoryJournal } from '../support/memory-journal.js';
+
+describe('the grants that a host holds', () => {
+  const context = {
+    ledger: createLedger(new MemoryJournal(), silentLog),
+    clock: systemClock,
+    log: silentLog,
+    closeBackoffMs: () => 1,
+    scheduleClose: () => {},
+  };
+  const arbiter = (id: string) =>
+    new Arbiter(
+      {
+        state: newGrant({
+          id: `a-host-${id}`,
+          host: 'a-host',
+          door: 'test',
+          source: '192.0.2.1',
+          configuration: `c${id}`,
+          completedAtMs: 0,
+        }),
+        door: testDoor(),
+        sinks: [],
+        key: undefined,
+      },
+      context,
+    );
+
+  it('tell the oldest Completed that is needed, as numbers, so that a trim never cuts it off', () => {
+    const registry = createRegistry();
+    assert.equal(registry.oldest(), undefined);
+    for (const id of ['1000-0', '999-10', '999-9']) registry.add(arbiter(id));
+    assert.equal(registry.oldest(), '999-9');
+  });
+
+  it('tell the configurations they refer to, and are forgotten when they are done', async () => {
+    const registry = createRegistry();
+    const one = arbiter('1-0');
+    registry.add(one);
+    assert.deepEqual([...registry.referenced()], ['c1-0']);
+    one.abandon('x');
+    await one.finished;
+    assert.equal(registry.find(one.id), undefined);
+    assert.deepEqual([...registry.referenced()], []);
+  });
+
+  it('have job ids without a colon, whatever the host is called', () => {
+    assert.equal(jobId('close', 'fe80::1-17-0', 2), 'fe80%3A%3A1-17-0.close.2');
+  });
+
+  it('exclude each other by door and source, or by door where no command names the source (G9)', () => {
+    const own = testDoor({ startCommand: 'a %IP%', stopCommand: 'b %IP%' });
+    const shared = testDoor({ startCommand: 'a', stopCommand: 'b' });
+    const other = { ...own, stopCommand: 'c %IP%' };
+    assert.notEqual(exclusionKey(own, '192.0.2.1'), exclusionKey(own, '192.0.2.2'));
+    assert.equal(exclusionKey(shared, '192.0.2.1'), exclusionKey(shared, '2001:db8::1'));
+    assert.notEqual(exclusionKey(own, '192.0.2.1'), exclusionKey(other, '192.0.2.1'));
+    assert.equal(exclusionKey({ ...own, reknock: 'rerun' }, '192.0.2.1'), undefined);
+    assert.equal(exclusionKey(testDoor({ startCommand: 'a' }), '192.0.2.1'), undefined);
+  });
+});
