@@ -7,7 +7,7 @@ import { type RunResult, run } from '../support/run.js';
 const door = (directives: string) => `[door]\n\tsequence = 7000,9000,8000\n${directives}`;
 const sequence = (text: string) => `[door]\n\tsequence = ${text}\n\tcommand = true\n`;
 
-/** What is written in the file; the line at fault; what the message must name. */
+/** What is written in the file; the line at fault (0: the whole file); what must be named. */
 const BAD: readonly (readonly [string, string | Buffer, number, RegExp])[] = [
   ['an unknown directive', door('\tstart_comand = true\n'), 3, /start_comand.*start_command/i],
   ['a door without a sequence', '[door]\n\tcommand = true\n', 1, /sequence/i],
@@ -18,13 +18,8 @@ const BAD: readonly (readonly [string, string | Buffer, number, RegExp])[] = [
   ['an unknown protocol', sequence('7000,9000:icmp'), 2, /icmp/],
   ['a door directive in [options]', '[options]\n\tseq_timeout = 5\n', 2, /seq_timeout/i],
   ['a missing one-time file', '[door]\n\tone_time_sequences = /nowhere/at/all\n', 2, /nowhere/],
-  [
-    'a line of 10 MB',
-    `[door]\n\tcommand = ${'x'.repeat(10_000_000)}\n`,
-    2,
-    /long|bytes|characters/i,
-  ],
-  ['a binary file', Buffer.from([0x7f, 0x45, 0x4c, 0x46, 0, 1, 2, 255, 254, 10, 0]), 1, /./],
+  ['a line of 10 MB', `[door]\n\tcommand = ${'x'.repeat(10_000_000)}\n`, 0, /bytes|long/],
+  ['a binary file', Buffer.from([0x7f, 0x45, 0x4c, 0x46, 0, 1, 2, 255, 254, 10, 0]), 0, /binary/],
 ];
 
 describe('bad input: one clear line, exit 1, no stack trace', () => {
@@ -48,8 +43,9 @@ describe('bad input: one clear line, exit 1, no stack trace', () => {
     it(`postern check: ${what}, with its place`, async () => {
       const file = join(folder, 'bad.conf');
       await writeFile(file, text, { mode: 0o600 });
+      const place = line === 0 ? ': ' : `:${line}:\\d+: `;
       const result = await check(file);
-      assertOneClearLine(result, new RegExp(`bad\\.conf:${line}\\b.*(${names.source})`, 'i'));
+      assertOneClearLine(result, new RegExp(`bad\\.conf${place}.*(${names.source})`, 'i'));
       const errors = result.stdout.split('\n').filter((each) => /: error: /.test(each));
       assert.equal(errors.length, 1, result.stdout);
     });
@@ -82,7 +78,7 @@ describe('bad input: one clear line, exit 1, no stack trace', () => {
       node('postern', 'run', '-c', file, '-i', 'lo'),
       node('knockd', '-c', file, '-i', 'lo', '-p', join(folder, 'pid')),
     ]) {
-      assertOneClearLine(await run(argv), /bad\.conf:4\b.*port/i);
+      assertOneClearLine(await run(argv), /bad\.conf:4:\d+: .*port/i);
     }
   });
 });

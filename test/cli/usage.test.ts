@@ -6,12 +6,13 @@ import { run } from '../support/run.js';
 
 describe('the command lines', () => {
   for (const program of ['postern', 'knockd', 'knock'] as const) {
-    it(`${program} -V and -h answer and exit 0`, async () => {
+    it(`${program} -V and -h answer`, async () => {
       const version = await run(node(program, '-V'));
       assert.deepEqual([version.code, version.stderr], [0, '']);
       assert.match(version.stdout, /\d+\.\d+/);
       const help = await run(node(program, '-h'));
-      assert.equal(help.code, 0);
+      // The real knock's usage is exit code 1.
+      assert.equal(help.code, program === 'knock' ? 1 : 0);
       assert.match(help.stdout, /usage/i);
     });
 

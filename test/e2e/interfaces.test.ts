@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { section } from '../support/conf.js';
+import { LISTENING } from '../support/daemon.js';
 import { eventually } from '../support/eventually.js';
 import { useLab } from '../support/lab.js';
 import { linesOf } from '../support/lines.js';
@@ -51,7 +52,7 @@ describe('which interfaces postern listens on (G8)', () => {
     );
     const from = postern.logs.length;
     await plugIn();
-    await postern.program.waitFor(/listening/, { from });
+    await postern.program.waitFor(LISTENING, { from });
     await opensAt(SECOND4, 1);
     await postern.stop();
   });

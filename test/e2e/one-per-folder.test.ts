@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { section } from '../support/conf.js';
-import { node } from '../support/daemon.js';
+import { LISTENING, node } from '../support/daemon.js';
 import { eventually } from '../support/eventually.js';
 import { useLab } from '../support/lab.js';
 import { linesOf } from '../support/lines.js';
@@ -49,7 +49,7 @@ describe('one state folder is for one postern', () => {
     const first = await lab.postern({ conf, folder });
     const second = await lab.postern({ conf, folder, early: true });
     await first.program.end();
-    await second.program.waitFor(/listening/);
+    await second.program.waitFor(LISTENING);
     await second.stop();
   });
 });

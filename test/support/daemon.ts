@@ -21,6 +21,9 @@ export function node(program: keyof typeof programs, ...args: readonly string[])
   return [process.execPath, programs[program], ...args];
 }
 
+/** The line by which `postern run` says that it captures. */
+export const LISTENING = /^listening on /m;
+
 export interface PosternOptions {
   /** Text of the knockd.conf. */
   readonly conf: string;
@@ -55,7 +58,7 @@ export async function startPostern(network: Network, options: PosternOptions): P
   const postern = new Postern(network, new Program(child), folder);
   if (!options.early) {
     try {
-      await postern.program.waitFor(/listening/);
+      await postern.program.waitFor(LISTENING);
     } catch (error) {
       await postern.dispose();
       throw error;

@@ -97,6 +97,12 @@ export class Lab {
     await eventually(`${host} shuts`, async () => !(await this.reaches(host)), { withinMs });
   }
 
+  /** What every postern and program of this test said so far. */
+  logs(): string {
+    const all = [...this.#posterns.map(({ program }) => program), ...this.#programs];
+    return all.map((program) => program.logs).join('\n');
+  }
+
   async tidy(): Promise<void> {
     for (const postern of this.#posterns.splice(0)) await postern.dispose();
     for (const program of this.#programs.splice(0)) await program.dispose();
@@ -116,7 +122,11 @@ export function useLab(options: NetworkOptions = {}): Lab {
     requireRoot(this);
     await lab.open(options);
   });
-  afterEach(() => lab.tidy());
+  afterEach(async function () {
+    // Why a door did not open is in the log of the server, not in the assertion.
+    if (this.currentTest?.state === 'failed') process.stderr.write(lab.logs());
+    await lab.tidy();
+  });
   after(() => lab.close());
   return lab;
 }
