@@ -23,7 +23,8 @@ type Openings = Map<string, { door: string; source: string; configuration: strin
  * Folds the journal and takes over every grant of this host that is not closed. Resolves when each
  * is in hand: overdue ones are being closed then, future ones have their job.
  */
-export async function recover(context: RecoveryContext): Promise<void> {
+export async function recover(given: RecoveryContext): Promise<void> {
+  const context = { ...given, catalog: remembering(given.catalog) };
   const fold = createGrantFold();
   const openings: Openings = new Map();
   for await (const event of context.journal.read()) {
@@ -49,6 +50,19 @@ export async function recover(context: RecoveryContext): Promise<void> {
   for (const state of grants) {
     if (state.phase === 'completed') await resume(state, doors.get(state), context);
   }
+}
+
+/** A journal names few doors many times, and a kept configuration is a file. */
+function remembering(catalog: DoorCatalog): DoorCatalog {
+  const found = new Map<string, Promise<Door | undefined>>();
+  return {
+    find(door, configuration) {
+      const key = JSON.stringify([door, configuration]);
+      const known = found.get(key) ?? catalog.find(door, configuration);
+      found.set(key, known);
+      return known;
+    },
+  };
 }
 
 const idOf = ({ context }: GrantState) => context.id;

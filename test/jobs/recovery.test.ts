@@ -166,6 +166,20 @@ describe('recovery of grants', () => {
     process.kill(-pid, 'SIGKILL');
   });
 
+  it('lets a start command finish that runs while we stop, and closes at the next start', async () => {
+    const running = await host.run();
+    const file = host.file('midway');
+    const command = `echo begun >> ${file}; sleep 0.6; echo one; echo two; echo done >> ${file}`;
+    const door = host.door({ name: 'midway', startCommand: command });
+    await running.grants.complete(host.completion(door));
+    await host.linesOf('midway', 1);
+    await running.stop();
+    await host.linesOf('midway', 2);
+    const next = await host.run();
+    await none(next);
+    assert.deepEqual(host.lines('midway'), ['begun', 'done', `stop ${SOURCE}`]);
+  });
+
   it('closes what was open when we were killed', async () => {
     const running = await host.run();
     const door = host.door({ name: 'killed', cmdTimeoutMs: 300 });
