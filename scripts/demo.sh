@@ -70,6 +70,7 @@ N
 }
 
 start_service() {
+  : >"$folder/service"
   # Not through on_host: $! must be the pid of the program, not of a shell around it.
   ip netns exec "$host" node -e '
     const greet = (socket) => socket.end("Welcome: this is the service behind the door.\n");
@@ -95,6 +96,7 @@ K
 }
 
 start_postern() {
+  : >"$folder/log"
   ip netns exec "$host" "${postern[@]}" run -c "$folder/knockd.conf" -i door --state-dir "$folder/state" \
     >"$folder/log" 2>&1 &
   pids+=($!)
@@ -154,6 +156,7 @@ until_true $((open_for * 20 + 40)) is_shut || fail "the service still answers"
 good "closed again: the stop command took the rule back"
 ! on_host nft list set inet demo allowed | grep -q elements || fail "the rule is still there"
 note "What the journal keeps of it (postern events):"
-on_host "${postern[@]}" events --state-dir "$folder/state" | sed 's/^/      /'
+on_host "${postern[@]}" events --state-dir "$folder/state" |
+  sed 's/  configuration=[^ ]*//; s/^/      /'
 
 step "That is all. Nothing of it stays: the namespaces are removed now."

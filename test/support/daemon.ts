@@ -136,6 +136,7 @@ export class Postern {
   /** kill -9: sensors and Redis must die with it. The folder stays, for the next start. */
   async kill(): Promise<void> {
     const family = this.#family();
+    assert.ok(family.length >= 2, 'a sensor and Redis are there to be left behind');
     await this.program.end('SIGKILL');
     await this.#assertGone(family);
   }
