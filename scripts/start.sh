@@ -17,7 +17,7 @@ if [ "$EUID" != 0 ]; then
   # /var/lib/postern is root's.
   arguments+=(--state-dir "$root/.postern")
 elif [ "$(stat -c %u "$example")" != 0 ]; then
-  mkdir -p -m 700 /var/lib/postern
+  install -d -m 700 /var/lib/postern
   install -m 600 "$example" /var/lib/postern/example.conf
   arguments=(-c /var/lib/postern/example.conf)
   echo "Reading $example as the copy /var/lib/postern/example.conf, which is root's." >&2
