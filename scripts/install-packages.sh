@@ -86,7 +86,7 @@ if ! install "$@"; then
   # Lists that are out of date name files that are gone.
   update
   if ! install "$@"; then
-    cat "$log" >&2
+    tail -n 8 "$log" >&2
     echo "apt-get could not install: $*" >&2
     exit 1
   fi
