@@ -65,10 +65,14 @@ describe('the end of postern (G6)', () => {
     assert.deepEqual(await linesOf(file), [START, STOP]);
   });
 
-  it('Ctrl-C ends it as SIGTERM does, without a stack trace', async () => {
-    const postern = await lab.postern(conf());
-    assert.ok((await postern.stop('SIGINT')) < 2000);
+  it('Ctrl-C, which a terminal sends to the whole group, ends it as SIGTERM does', async () => {
+    const postern = await lab.postern({ conf: conf({ cmd_timeout: 60 }), ownGroup: true });
+    await lab.knock(SERVER4, SEQUENCE);
+    await logged(1);
+    assert.ok((await postern.stop('SIGINT', { group: true })) < 2000);
     assert.doesNotMatch(postern.logs, /^\s+at /m);
+    assert.doesNotMatch(postern.logs, /redis/i, 'its Redis did not hear the signal');
+    assert.deepEqual(await linesOf(file), [START]);
   });
 
   it('a start command that is still running does not hold it up', async () => {

@@ -34,6 +34,8 @@ export interface PosternOptions {
   /** Value of `-i`; the server's end of the wire by default, none with `null`. */
   readonly interface?: string | null;
   readonly env?: NodeJS.ProcessEnv;
+  /** A process group of its own, as a shell gives it to what runs on a terminal. */
+  readonly ownGroup?: boolean;
   /** Do not wait for the `listening` line. */
   readonly early?: boolean;
 }
@@ -54,7 +56,11 @@ export async function startPostern(network: Network, options: PosternOptions): P
   const argv = node('postern', 'run', '-c', conf, ...(on === null ? [] : ['-i', on]));
   argv.push('--state-dir', stateDir, ...(options.args ?? []));
   const env = { ...process.env, ...options.env };
-  const child = network.spawn('server', argv, { env });
+  const child = network.spawn('server', argv, {
+    env,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    detached: options.ownGroup === true,
+  });
   const postern = new Postern(network, new Program(child), folder);
   if (!options.early) {
     try {
@@ -121,11 +127,16 @@ export class Postern {
   /**
    * Ends it with SIGTERM, within 2 s by the promise of `postern run`, and asserts that it exits 0
    * and that nothing of it lives on. Gives how long that took, in milliseconds.
+   * @param options `keep` leaves its folder; `group` signals its whole process group
    */
-  async stop(signal: NodeJS.Signals = 'SIGTERM', { keep = false } = {}): Promise<number> {
+  async stop(
+    signal: NodeJS.Signals = 'SIGTERM',
+    { keep = false, group = false } = {},
+  ): Promise<number> {
     const family = this.#family();
     const began = performance.now();
-    const exit = await this.program.end(signal);
+    if (group) process.kill(-this.pid, signal);
+    const exit = await (group ? this.program.ended() : this.program.end(signal));
     const tookMs = performance.now() - began;
     assert.deepEqual(exit, { code: 0, signal: null }, this.logs);
     await this.#assertGone(family);

@@ -72,12 +72,17 @@ export class Program {
   }
 
   /** Sends a signal and waits for the end; rejects when it still runs after `withinMs`. */
-  async end(signal: NodeJS.Signals = 'SIGTERM', withinMs = 10_000): Promise<Exit> {
+  end(signal: NodeJS.Signals = 'SIGTERM', withinMs = 10_000): Promise<Exit> {
     if (this.running) this.child.kill(signal);
+    return this.ended(withinMs);
+  }
+
+  /** Waits for the end; rejects, with the output, when it still runs after `withinMs`. */
+  async ended(withinMs = 10_000): Promise<Exit> {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {
-      const error = new Error(`still running ${withinMs} ms after ${signal}:\n${this.logs}`);
-      timer = setTimeout(() => reject(error), withinMs);
+      const giveUp = () => reject(new Error(`still running after ${withinMs} ms:\n${this.logs}`));
+      timer = setTimeout(giveUp, withinMs);
     });
     return Promise.race([this.exited, late]).finally(() => clearTimeout(timer));
   }
