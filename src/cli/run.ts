@@ -61,7 +61,8 @@ export async function runDaemon(options: RunOptions): Promise<number> {
     });
     actions.startingUp(interfaces.join(', '));
     if (options.welcome === true) say(await firstScreen(configuration, interfaces));
-    options.onReady?.(sensors.announce(say));
+    const announced = sensors.announce(say);
+    options.onReady?.(announced);
     signals.onReload = () => reloadOnSignal(daemon, file, actions, log);
     await signals.untilStopped();
     actions.shuttingDown();
