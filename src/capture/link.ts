@@ -7,12 +7,23 @@ export const ANY = 'any';
 
 const IFF_UP = 1;
 
-/** Why nothing can be captured on the interface now, in words; undefined when it can be tried. */
-export function absenceOf(name: string): string | undefined {
+/** Why nothing can be captured on an interface now. */
+export interface Absence {
+  /** In words, for the operator. */
+  readonly reason: string;
+  /** False when it only looks so: /sys may show another network namespace's interfaces. */
+  readonly certain: boolean;
+}
+
+/** Undefined when capturing can be tried. */
+export function absenceOf(name: string): Absence | undefined {
   if (name === ANY) return undefined;
-  if (!interfaceNames().includes(name)) return `there is no interface ${name}`;
+  if (!interfaceNames().includes(name))
+    return { reason: `there is no interface ${name}`, certain: true };
   const flags = Number(readOr(`/sys/class/net/${name}/flags`, '1'));
-  return (flags & IFF_UP) === 0 ? `the interface ${name} is down` : undefined;
+  return (flags & IFF_UP) === 0
+    ? { reason: `the interface ${name} is down`, certain: false }
+    : undefined;
 }
 
 /** Whether frames of the interface begin with an Ethernet header (ARPHRD_ETHER). */

@@ -18,7 +18,7 @@ export interface SensorCommand {
 
 /** Whether this process may capture; if not, one sentence that says what to run. */
 export function canCapture(): { ok: true } | { ok: false; message: string } {
-  if (process.getuid?.() === 0 || (capabilities('CapEff') & NET_RAW) !== 0n) return { ok: true };
+  if ((capabilities('CapEff') & NET_RAW) !== 0n) return { ok: true };
   const message =
     'Capturing packets needs root or CAP_NET_RAW: run it with sudo, or from a systemd unit with AmbientCapabilities=CAP_NET_RAW.';
   return { ok: false, message };

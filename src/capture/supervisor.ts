@@ -29,7 +29,7 @@ const LOOK_EVERY_MS = 100;
 /** An interface that looks down is tried all the same this often: /sys may be another namespace's. */
 const TRY_ANYWAY_MS = 2000;
 const BACKOFF_MS = { least: 100, most: 2000 };
-/** A sensor that lived this long was well: the next one is started at once. */
+/** A sensor that lived this long was well: the next one need not wait long. */
 const WELL_MS = 2000;
 /** Under a flood the sensor may hear nothing; one that does not answer is replaced. */
 const ANSWER_MS = { first: 10_000, later: 2000 };
@@ -44,9 +44,12 @@ export class SensorSupervisor {
   #child: ChildProcess | undefined;
   #running: Promise<void> = Promise.resolve();
   #waiters: { readonly id: number; readonly done: () => void }[] = [];
-
+  #onSettled: { resolve(): void; reject(error: Error): void } | undefined;
   #state: State = 'starting';
   #reason: string | undefined;
+  /** What the present sensor said about why it cannot capture, and the last of its stderr. */
+  #failure: string | undefined;
+  #complaint = '';
   #starts = 0;
   /** Of sensors that are gone, and of the present one. */
   #past: SensorStats = { frames: 0, malformed: 0, records: 0 };
@@ -84,8 +87,6 @@ export class SensorSupervisor {
     });
   }
 
-  #onSettled: { resolve(): void; reject(error: Error): void } | undefined;
-
   /** Resolves once the new filter is at work, or will be with the next start of the sensor. */
   setFilter(filter: string): Promise<void> {
     if (filter === this.#filter) return Promise.resolve();
@@ -122,8 +123,9 @@ export class SensorSupervisor {
     const untilMs = monotonicMs() + TRY_ANYWAY_MS;
     while (!this.#stopping.signal.aborted) {
       const absence = absenceOf(this.#options.interface);
-      if (absence === undefined || monotonicMs() > untilMs) return;
-      this.#become('waiting', absence);
+      if (absence === undefined) return;
+      if (!absence.certain && monotonicMs() > untilMs) return;
+      this.#become('waiting', absence.reason);
       await this.#sleep(LOOK_EVERY_MS);
     }
   }
@@ -138,11 +140,18 @@ export class SensorSupervisor {
     });
     this.#child = child;
     this.#starts += 1;
+    this.#failure = undefined;
+    this.#complaint = '';
     if (this.#state !== 'waiting') this.#become('starting', this.#reason);
+    // Another pid, and perhaps nothing else.
+    this.#options.onStatus();
     this.#listenTo(child);
     const ended = new Promise<string>((resolve) => {
-      child.once('error', (error) => resolve(error.message));
-      child.once('close', (code, signal) => resolve(`sensor ended (${signal ?? `code ${code}`})`));
+      child.on('error', (error) => resolve(error.message));
+      child.once('close', (code, signal) => {
+        const how = `sensor ended (${signal ?? `code ${code}`})`;
+        resolve(this.#complaint === '' ? how : `${how}: ${this.#complaint}`);
+      });
     });
     void this.#requestOpen(child, ANSWER_MS.first);
     this.#bury(await ended);
@@ -155,11 +164,9 @@ export class SensorSupervisor {
     this.#child = undefined;
     this.#answered(Number.POSITIVE_INFINITY);
     if (this.#stopping.signal.aborted) return;
-    // Why it could not open, if it said so, tells more than how it ended.
-    const said = this.#state === 'waiting' ? this.#reason : undefined;
-    const reason = absenceOf(this.#options.interface) ?? said;
-    if (reason === undefined) this.#become('starting', how);
-    else this.#become('waiting', reason);
+    const absence = absenceOf(this.#options.interface)?.reason ?? this.#failure;
+    if (absence === undefined) this.#become('starting', how);
+    else this.#become('waiting', absence);
     this.#onSettled?.resolve();
   }
 
@@ -175,12 +182,13 @@ export class SensorSupervisor {
     });
     child.stderr?.on('data', (chunk: Buffer) => {
       const text = chunk.toString('utf8', 0, 500).trim();
+      this.#complaint = text.split('\n').at(-1)?.slice(0, 200) ?? '';
       log.debug({ interface: name, pid: child.pid, text }, 'sensor says');
     });
     child.on('message', (message: unknown, handle) => {
       // A sensor has no handle to pass; one that does is not ours any more.
-      if (handle === undefined || handle === null) this.#hear(message);
-      else child.kill('SIGKILL');
+      if (handle !== undefined && handle !== null) child.kill('SIGKILL');
+      else if (child === this.#child) this.#hear(message);
     });
   }
 
@@ -191,13 +199,14 @@ export class SensorSupervisor {
       this.#present = message.stats;
       this.#options.onStatus();
     } else if ('listening' in message) {
+      // What it has said so far were warnings.
+      this.#complaint = '';
       this.#become('listening');
       this.#answered(message.listening.id);
     } else if (message.failed.missing) {
-      this.#become('waiting', message.failed.reason);
       this.#onSettled?.reject(capMissing(message.failed.reason));
     } else {
-      this.#become('waiting', message.failed.reason);
+      this.#failure = message.failed.reason;
     }
   }
 

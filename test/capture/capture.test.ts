@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import type { CaptureOptions, CapturePlan } from '../../src/capture/types.js';
 import { createNetwork, type Network, SERVER4, SERVER6 } from '../support/netns.js';
 import { endProcess, pidAlive, pidGone } from '../support/processes.js';
 import { requireRoot } from '../support/root.js';
 import { mustRun } from '../support/run.js';
 import { frameOf, ip4, ip6, tcp, udp } from './frames.js';
-import { RunningCapture } from './running.js';
+import { installCopy, RunningCapture } from './running.js';
 import { type Job, send } from './traffic.js';
 
 const DOOR = {
@@ -32,10 +32,13 @@ describe('capture on real interfaces', function () {
   });
   after(() => network?.dispose());
 
-  async function capture(more: Partial<CaptureOptions> = {}): Promise<RunningCapture> {
+  async function capture(
+    more: Partial<CaptureOptions> = {},
+    place: ConstructorParameters<typeof RunningCapture>[2] = {},
+  ): Promise<RunningCapture> {
     const interfaces = [network.interfaces.server];
     const defaults = { interfaces, plan: PLAN, bufferBytes: 4 << 20, user: 'nobody' };
-    const one = new RunningCapture(network.namespaces.server, { ...defaults, ...more });
+    const one = new RunningCapture(network.namespaces.server, { ...defaults, ...more }, place);
     running.push(one);
     await one.started();
     return one;
@@ -49,7 +52,7 @@ describe('capture on real interfaces', function () {
   /** Sends a datagram again and again until one is captured; gives the milliseconds it took. */
   async function heard(one: RunningCapture, address: string, port: number): Promise<number> {
     const began = performance.now();
-    const sending = to(address, { ports: Array(40).fill(port), everyMs: 50 });
+    const sending = to(address, { ports: Array(20).fill(port), everyMs: 50 });
     await one.until(`${address} ${port}`, () => has(one, port, address));
     const ms = performance.now() - began;
     await sending;
@@ -110,6 +113,17 @@ describe('capture on real interfaces', function () {
     await one.until('last', () => has(one, 50_009, SERVER4));
     const ports = one.packets.map(({ port }) => port).filter((port) => port > 50_000);
     assert.deepEqual(ports, [50_001, 50_002, 50_003, 50_004, 50_005, 50_009]);
+  });
+
+  it('does not hear a tagged frame twice on any', async () => {
+    const one = await capture({ interfaces: ['any'] });
+    const frame = (port: number, tags: readonly (readonly [number, number])[]) =>
+      frameOf('ethernet', ip4(6, tcp({ port })), tags).toString('hex');
+    const frames = [frame(50_101, [[0x8100, 5]]), frame(50_102, [[0x8100, 0]]), frame(50_103, [])];
+    await to(SERVER4, { frames, interface: network.interfaces.client });
+    await one.until('last', () => has(one, 50_103, SERVER4));
+    const ports = one.packets.map(({ port }) => port).filter((port) => port > 50_000);
+    assert.deepEqual(ports, [50_102, 50_103]);
   });
 
   it('hears knocks on a link without a link layer (tun)', async () => {
@@ -254,6 +268,54 @@ describe('capture on real interfaces', function () {
     assert.ok(lines.some((line) => line.includes('sensor.js')));
     assert.ok(lines.every((line) => !/4700[12]/.test(line)));
     assert.ok(one.messages.every(({ log }) => !/4700[12]/.test(JSON.stringify(log ?? ''))));
+  });
+
+  it('runs the sensor without root as the same user with CAP_NET_RAW alone', async () => {
+    const root = installCopy(0o755);
+    try {
+      const caps = '-all,+net_raw,+net_bind_service';
+      const prefix = ['setpriv', '--reuid', 'nobody', '--regid', 'nogroup', '--clear-groups'];
+      prefix.push('--inh-caps', caps, '--ambient-caps', caps);
+      const one = await capture({ user: 'root' }, { root, prefix });
+      await one.state('listening');
+      const status = readFileSync(`/proc/${one.status[0]?.pid}/status`, 'utf8');
+      assert.match(status, /^Uid:\t65534/m);
+      assert.match(status, /^CapEff:\t0{12}2000$/m);
+      assert.match(status, /^CapPrm:\t0{12}2000$/m);
+      assert.ok((await heard(one, SERVER4, 56_001)) < 2000);
+      await one.stop();
+    } finally {
+      rmSync(root, { recursive: true });
+    }
+  });
+
+  it('keeps CAP_NET_RAW alone, and says so, where the user cannot read the sensor', async () => {
+    const root = installCopy(0o700);
+    try {
+      const one = await capture({}, { root });
+      await one.state('listening');
+      const status = readFileSync(`/proc/${one.status[0]?.pid}/status`, 'utf8');
+      assert.match(status, /^Uid:\t0\t/m);
+      for (const name of ['CapEff', 'CapPrm', 'CapBnd'])
+        assert.match(status, new RegExp(`^${name}:\\t0{12}2000$`, 'm'));
+      const warnings = one.messages.flatMap(({ log }) => (log?.level === 'warn' ? log.text : []));
+      assert.match(warnings.join(), /runs as root with CAP_NET_RAW alone.*nobody cannot read/);
+      await one.stop();
+    } finally {
+      rmSync(root, { recursive: true });
+    }
+  });
+
+  it('says in one sentence what to run, where there is no right to capture', async () => {
+    const prefix = ['setpriv', '--bounding-set', '-all', '--inh-caps', '-all'];
+    const options = { interfaces: ['lo'], plan: PLAN, bufferBytes: 1 << 20, user: 'nobody' };
+    const one = new RunningCapture(network.namespaces.server, options, { prefix });
+    running.push(one);
+    await one.until('error', () => one.messages.some(({ error }) => error !== undefined));
+    assert.match(
+      one.messages.find(({ error }) => error)?.error ?? '',
+      /CAP_NET_RAW: run it with sudo/,
+    );
   });
 
   it('takes its sensor with it when it is killed', async () => {

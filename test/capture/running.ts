@@ -1,11 +1,32 @@
 /** A capture that runs in a namespace, as tests see it. */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { chmodSync, cpSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { Packet } from '../../machines/types.js';
 import type { CaptureOptions, CapturePlan, SensorStatus } from '../../src/capture/types.js';
 
-const HARNESS = fileURLToPath(new URL('./harness.js', import.meta.url));
+/** Where the compiled project lies. */
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+
+/**
+ * Copies the compiled project, as far as capturing takes it, to a folder of its own, whose mode says
+ * who may enter. The caller removes it.
+ */
+export function installCopy(mode: number): string {
+  const root = mkdtempSync(join(tmpdir(), 'postern-copy-'));
+  for (const part of ['src', 'machines', 'config', 'test/capture'])
+    cpSync(join(ROOT, part), join(root, part), { recursive: true });
+  const modules = resolve(createRequire(import.meta.url).resolve('cap'), '../../..');
+  for (const name of ['cap', 'rxjs', 'tslib', 'ipaddr.js'])
+    cpSync(join(modules, name), join(root, 'node_modules', name), { recursive: true });
+  writeFileSync(join(root, 'package.json'), '{"type":"module"}');
+  chmodSync(root, mode);
+  return root;
+}
 
 export interface Message {
   readonly packet?: Packet;
@@ -23,8 +44,15 @@ export class RunningCapture {
   readonly messages: Message[] = [];
   #listeners = new Set<() => void>();
 
-  constructor(namespace: string, options: CaptureOptions) {
-    this.child = spawn('ip', ['netns', 'exec', namespace, process.execPath, HARNESS], {
+  /** @param place where the compiled project lies, and what its command line begins with */
+  constructor(
+    namespace: string,
+    options: CaptureOptions,
+    place: { readonly root?: string; readonly prefix?: readonly string[] } = {},
+  ) {
+    const harness = join(place.root ?? ROOT, 'test/capture/harness.js');
+    const argv = [...(place.prefix ?? []), process.execPath, harness];
+    this.child = spawn('ip', ['netns', 'exec', namespace, ...argv], {
       stdio: ['pipe', 'pipe', 'inherit'],
       env: { ...process.env, CAPTURE: JSON.stringify(options) },
     });
