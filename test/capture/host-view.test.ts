@@ -2,9 +2,12 @@ import assert from 'node:assert/strict';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
+import { fileURLToPath } from 'node:url';
 import { fixedHost, type HostFacts, HostWatch } from '../../src/capture/host-view.js';
 import { chooseInterfaces } from '../../src/capture/link.js';
 import { listeningTcp, unconnectedUdp } from '../../src/capture/listeners.js';
+import { requireRoot } from '../support/root.js';
+import { mustRun } from '../support/run.js';
 
 /** A host that tests change. */
 function fakeHost() {
@@ -119,6 +122,32 @@ describe('listening ports', () => {
 describe('the choice of interfaces (G8)', () => {
   it('takes those configured, each once', async () => {
     assert.deepEqual(await chooseInterfaces(['wg0', 'eth5', 'wg0']), ['wg0', 'eth5']);
+  });
+
+  it("takes the default route's when none is configured and there is no eth0", async function () {
+    requireRoot(this);
+    const name = `ptr${process.pid}`;
+    const link = fileURLToPath(new URL('../../src/capture/link.js', import.meta.url));
+    const ask = `import("${link}").then(async (l) => console.log(...await l.chooseInterfaces()))`;
+    const chosen = async () =>
+      (await mustRun(['ip', 'netns', 'exec', name, process.execPath, '-e', ask])).trim();
+    const ip = (line: string) => mustRun(['ip', '-n', name, ...line.split(' ')]);
+    await mustRun(['ip', 'netns', 'add', name]);
+    try {
+      assert.equal(await chosen(), 'eth0');
+      await ip('link add wan0 type veth peer name wan1');
+      for (const link of ['wan0', 'wan1']) await ip(`link set ${link} up`);
+      await ip('addr add fd00:db8:9::1/64 dev wan0 nodad');
+      await ip('-6 route add default via fd00:db8:9::2 dev wan0');
+      assert.equal(await chosen(), 'wan0');
+      await ip('addr add 192.0.2.1/24 dev wan1');
+      await ip('route add default via 192.0.2.9 dev wan1');
+      assert.equal(await chosen(), 'wan1');
+      await ip('link add eth0 type veth peer name eth1');
+      assert.equal(await chosen(), 'eth0');
+    } finally {
+      await mustRun(['ip', 'netns', 'del', name]);
+    }
   });
 
   it('lets any stand for all', async () => {

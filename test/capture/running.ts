@@ -39,17 +39,19 @@ export interface Message {
   readonly error?: string;
 }
 
+export interface Place {
+  /** Where the compiled project lies. */
+  readonly root?: string;
+  /** What its command line begins with. */
+  readonly prefix?: readonly string[];
+}
+
 export class RunningCapture {
   readonly child: ChildProcess;
   readonly messages: Message[] = [];
   #listeners = new Set<() => void>();
 
-  /** @param place where the compiled project lies, and what its command line begins with */
-  constructor(
-    namespace: string,
-    options: CaptureOptions,
-    place: { readonly root?: string; readonly prefix?: readonly string[] } = {},
-  ) {
+  constructor(namespace: string, options: CaptureOptions, place: Place = {}) {
     const harness = join(place.root ?? ROOT, 'test/capture/harness.js');
     const argv = [...(place.prefix ?? []), process.execPath, harness];
     this.child = spawn('ip', ['netns', 'exec', namespace, ...argv], {
@@ -65,6 +67,11 @@ export class RunningCapture {
 
   get packets(): Packet[] {
     return this.messages.flatMap(({ packet }) => packet ?? []);
+  }
+
+  /** Whether a packet to that port and address was captured. */
+  has(port: number, address: string): boolean {
+    return this.packets.some((one) => one.port === port && one.destination === address);
   }
 
   get status(): readonly SensorStatus[] {
