@@ -146,9 +146,11 @@ async function start(options: DaemonOptions, cleanup: Cleanup): Promise<Daemon> 
     limits: options.configuration.options,
     clock: systemClock,
   });
-  const doorsChanged = async () => {
+  const doorsChanged = () => {
     knocks.setTable(doors.table());
-    await capture.setPlan(doors.plan());
+    capture.setPlan(doors.plan()).catch((error: unknown) => {
+      log.error({ reason: reasonOf(error) }, 'the capture filter could not be changed');
+    });
   };
   const dispatcher = new Dispatcher({ doors, grants, log, actions, doorsChanged });
   const counts = new AttemptCounts();
@@ -184,7 +186,7 @@ async function start(options: DaemonOptions, cleanup: Cleanup): Promise<Daemon> 
 
   const take = async (configuration: Configuration): Promise<void> => {
     await doors.change(configuration, await keep(configuration));
-    await doorsChanged();
+    doorsChanged();
   };
   const daemon: Daemon = {
     async reload() {

@@ -12,11 +12,13 @@ export interface DispatcherOptions {
   readonly log: Log;
   readonly actions: ActionLog;
   /** A one-time door has another sequence now. */
-  readonly doorsChanged: () => Promise<void>;
+  readonly doorsChanged: () => void;
 }
 
 export class Dispatcher {
   readonly #options: DispatcherOptions;
+  /** One-time doors by name, with how many of their knocks are on their way to the journal. */
+  readonly #underway = new Map<string, number>();
 
   constructor(options: DispatcherOptions) {
     this.#options = options;
@@ -24,31 +26,41 @@ export class Dispatcher {
 
   /** Never rejects: what could not be opened is said in the log, and the source knocks again. */
   async complete(completed: KnockEvent): Promise<void> {
-    const { doors, grants, log } = this.#options;
+    const { doors, grants, log, doorsChanged } = this.#options;
     const { source } = completed;
     const completion = doors.completion(completed.door, source);
     // Its one-time sequence was used, or its door removed, a moment ago.
     if (completion === undefined) return;
     const door = completion.door.name;
+    const isOneTime = completion.claim !== undefined;
+    if (isOneTime) {
+      this.#underway.set(door, (this.#underway.get(door) ?? 0) + 1);
+      doors.advance(completion.door);
+      doorsChanged();
+    }
     try {
-      const result = await grants.complete(completion);
-      this.#report(completion, result);
-      if (completion.claim !== undefined) await this.#next(completion);
+      this.#report(completion, await grants.complete(completion));
     } catch (error) {
       const reason = reasonOf(error);
       log.error({ door, source, reason }, 'the door was not opened: the knock could not be kept');
     }
+    if (isOneTime) await this.#settle(completion);
   }
 
-  async #next({ door }: Completion): Promise<void> {
+  /** Whether the sequence is used is for the claims to say: a knock that failed leaves it. */
+  async #settle({ door }: Completion): Promise<void> {
     const { doors, log, doorsChanged } = this.#options;
+    const others = (this.#underway.get(door.name) ?? 1) - 1;
+    this.#underway.set(door.name, others);
+    // The claims do not yet know of the others; the last one asks for all.
+    if (others > 0) return;
     try {
-      await doors.next(door);
+      await doors.refresh(door);
     } catch (error) {
       const fields = { door: door.name, reason: reasonOf(error) };
       log.error(fields, "the door's next one-time sequence cannot be read; it stays shut");
     }
-    await doorsChanged();
+    doorsChanged();
   }
 
   #report({ door, source }: Completion, result: DispatchResult): void {

@@ -49,8 +49,14 @@ export class Doors {
     this.#rebuild();
   }
 
-  /** A one-time door's sequence is used: it listens for the next (M11). */
-  async next(door: Door): Promise<void> {
+  /** A one-time door's sequence was knocked: it listens for the next at once (M11). */
+  advance(door: Door): void {
+    this.oneTime.advance(door);
+    this.#rebuild();
+  }
+
+  /** What the file and the claims say of a one-time door now. */
+  async refresh(door: Door): Promise<void> {
     await this.oneTime.refresh(door);
     this.#rebuild();
   }

@@ -18,24 +18,27 @@ export interface OneTimeOptions {
   readonly log: Log;
 }
 
-/** The unused sequences of one door, as its file and the claims say. */
-interface Unused {
-  readonly current: OneTimeLine | undefined;
-  readonly left: number;
-}
-
 export class OneTimeDoors {
-  readonly #unused = new Map<string, Unused>();
+  /** The unused sequences of each door, as its file and the claims say. */
+  readonly #unused = new Map<string, readonly OneTimeLine[]>();
 
   constructor(private readonly options: OneTimeOptions) {}
 
   /** The sequence the door listens for now; none when all are used. */
   current(door: Door): readonly Knock[] | undefined {
-    return this.#unused.get(door.name)?.current?.knocks;
+    return this.#unused.get(door.name)?.[0]?.knocks;
+  }
+
+  /**
+   * The current sequence was knocked: the door listens for the next at once. `refresh` then says
+   * whether it is really used.
+   */
+  advance(door: Door): void {
+    this.#unused.set(door.name, (this.#unused.get(door.name) ?? []).slice(1));
   }
 
   left(door: Door): number {
-    return this.#unused.get(door.name)?.left ?? 0;
+    return this.#unused.get(door.name)?.length ?? 0;
   }
 
   claimOf(door: Door, knocks: readonly Knock[]): string {
@@ -56,7 +59,7 @@ export class OneTimeDoors {
     for (const line of lines.filter((_, index) => claimed[index] === true)) {
       await this.#mark(door, file, line);
     }
-    this.#unused.set(door.name, { current: unused[0], left: unused.length });
+    this.#unused.set(door.name, unused);
     const fields = { door: door.name, file, left: unused.length };
     if (unused.length === 0) {
       log.warn(fields, 'all one-time sequences are used: the door stays shut until there are more');

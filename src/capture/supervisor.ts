@@ -137,6 +137,8 @@ export class SensorSupervisor {
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin' },
       cwd: '/',
+      // A group of its own: Ctrl-C on a terminal is for the core, which ends its sensors.
+      detached: true,
     });
     this.#child = child;
     this.#starts += 1;

@@ -63,7 +63,7 @@ export async function runDaemon(options: RunOptions): Promise<number> {
     if (options.welcome === true) say(await firstScreen(configuration, interfaces));
     const announced = sensors.announce(say);
     options.onReady?.(announced);
-    signals.onReload = () => reloadOnSignal(daemon, file, actions, log);
+    signals.onReload(() => reloadOnSignal(daemon, file, actions, log));
     await signals.untilStopped();
     actions.shuttingDown();
     await daemon.stop();
@@ -108,16 +108,27 @@ async function reloadOnSignal(
 
 /** SIGTERM and SIGINT end it, SIGHUP reloads; a second SIGINT does not wait any longer. */
 class Signals {
-  onReload: () => Promise<void> = async () => {};
+  #onReload: (() => Promise<void>) | undefined;
+  /** A SIGHUP that came before anybody could reload. */
+  #reloadWaits = false;
   readonly #abort = new AbortController();
   readonly #stop = () => {
     if (this.#abort.signal.aborted) process.exit(130);
     this.#abort.abort();
   };
-  readonly #reload = () => void this.onReload();
+  readonly #reload = () => {
+    if (this.#onReload === undefined) this.#reloadWaits = true;
+    else void this.#onReload();
+  };
 
   constructor() {
     process.on('SIGTERM', this.#stop).on('SIGINT', this.#stop).on('SIGHUP', this.#reload);
+  }
+
+  /** `act` never rejects. */
+  onReload(act: () => Promise<void>): void {
+    this.#onReload = act;
+    if (this.#reloadWaits) void act();
   }
 
   get stopped(): AbortSignal {

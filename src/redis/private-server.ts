@@ -172,6 +172,8 @@ function spawnServer(command: readonly string[], folder: RedisFolder, log: Log):
   try {
     const child = spawn(program, args, {
       cwd: folder.dir,
+      // A group of its own: Ctrl-C on a terminal is for the core, which ends Redis last.
+      detached: true,
       env: { PATH: '/usr/bin:/bin' },
       stdio: [config, 'pipe', 'pipe'],
     });
