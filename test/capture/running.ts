@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { chmodSync, cpSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join, relative, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { Packet } from '../../machines/types.js';
@@ -11,6 +11,7 @@ import type { CaptureOptions, CapturePlan, SensorStatus } from '../../src/captur
 
 /** Where the compiled project lies. */
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const HARNESS = relative(ROOT, fileURLToPath(new URL('./harness.js', import.meta.url)));
 
 /**
  * Copies the compiled project, as far as capturing takes it, to a folder of its own, whose mode says
@@ -52,7 +53,7 @@ export class RunningCapture {
   #listeners = new Set<() => void>();
 
   constructor(namespace: string, options: CaptureOptions, place: Place = {}) {
-    const harness = join(place.root ?? ROOT, 'test/capture/harness.js');
+    const harness = join(place.root ?? ROOT, HARNESS);
     const argv = [...(place.prefix ?? []), process.execPath, harness];
     this.child = spawn('ip', ['netns', 'exec', namespace, ...argv], {
       stdio: ['pipe', 'pipe', 'inherit'],
