@@ -66,8 +66,9 @@ export class Doors {
   }
 
   plan(): CapturePlan {
-    const { strayLimit } = this.#configuration.options;
-    return { doors: this.#listening.map(({ match }) => match), strays: strayLimit !== 'off' };
+    const { strayLimit, ignorePorts } = this.#configuration.options;
+    const doors = this.#listening.map(({ match }) => match);
+    return { doors, strays: strayLimit !== 'off', ignorePorts };
   }
 
   /** What is journalled when a source completed what `match` listens for. */

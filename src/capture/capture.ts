@@ -34,6 +34,8 @@ class SensorGroup implements StartableCapture {
   #plan: CapturePlan;
   #sensors: readonly SensorSupervisor[] = [];
   #settling: NodeJS.Timeout | undefined;
+  /** The sensors' states when the addresses were last asked for. */
+  #states = '';
 
   constructor(options: CaptureOptions & { readonly log: Log }) {
     this.#options = options;
@@ -55,6 +57,7 @@ class SensorGroup implements StartableCapture {
         ...{ onPacket, onStatus },
       });
     });
+    await this.host.look();
     this.host.start();
     try {
       await Promise.all(this.#sensors.map((sensor, i) => sensor.start(this.#filter(i))));
@@ -82,9 +85,13 @@ class SensorGroup implements StartableCapture {
   }
 
   #statusChanged(): void {
-    this.status$.next(this.status());
+    const statuses = this.status();
+    this.status$.next(statuses);
+    const states = statuses.map(({ state }) => state).join();
+    if (states === this.#states) return;
+    this.#states = states;
     // A link that returns has its addresses again.
-    this.host.checkAddresses();
+    void this.host.look();
   }
 
   #hostChanged(what: 'addresses' | 'listening'): void {

@@ -1,8 +1,7 @@
 /** This host's addresses and listening ports, kept current (M1, M7). */
-import os from 'node:os';
-import ipaddr from 'ipaddr.js';
 import type { Knock, Protocol } from '../../machines/types.js';
-import { addressText } from './address.js';
+import { monotonicMs } from '../clock.js';
+import { type Addresses, askAddresses, canonical, runningAddresses } from './addresses.js';
 import { ANY } from './link.js';
 import { listeningTcp, unconnectedUdp } from './listeners.js';
 import type { HostView } from './types.js';
@@ -14,13 +13,23 @@ const LISTENERS_EVERY_MS = 1000;
 
 /** Where the facts come from; tests give their own. */
 export interface HostFacts {
-  /** Canonical addresses by interface name. */
-  addresses(): ReadonlyMap<string, readonly string[]>;
+  /** Of the interfaces that are running. */
+  addresses(): Addresses;
+  /** Of all interfaces; costs a process. */
+  ask(): Promise<Addresses>;
   tcp(): Set<number>;
   udp(): Set<number>;
 }
 
-const kernel: HostFacts = { addresses: readAddresses, tcp: listeningTcp, udp: unconnectedUdp };
+const kernel: HostFacts = {
+  addresses: runningAddresses,
+  ask: askAddresses,
+  tcp: listeningTcp,
+  udp: unconnectedUdp,
+};
+
+/** Between two questions about interfaces that are not running: doubles while nothing changes. */
+const ASK_AGAIN_MS = { least: 500, most: 16_000 };
 
 /** Looks at the host again and again, and says what changed. */
 export class HostWatch implements HostView {
@@ -31,6 +40,11 @@ export class HostWatch implements HostView {
   #listening: Listening = { tcp: new Set(), udp: new Set() };
   #udpBefore: ReadonlySet<number> = new Set();
   #timers: NodeJS.Timeout[] = [];
+  /** What was last asked, for interfaces that are not running (yet). */
+  #asked: Addresses = new Map();
+  #asking: Promise<void> | undefined;
+  #askAgainMs: number = ASK_AGAIN_MS.least;
+  #nextAskMs = 0;
 
   /** @param interfaces in the order of the sensors; `any` has every address of the host */
   constructor(
@@ -74,8 +88,38 @@ export class HostWatch implements HostView {
     this.#timers = [];
   }
 
+  /** Asks for the addresses of interfaces that are there and not said to be running. */
+  async look(): Promise<void> {
+    this.#askAgainMs = ASK_AGAIN_MS.least;
+    this.#asking ??= this.#ask();
+    await this.#asking;
+  }
+
   checkAddresses(): void {
     const now = this.#readAddresses();
+    const running = this.#facts.addresses();
+    const isSilent = (name: string) => name === ANY || !running.has(name);
+    if (this.#interfaces.some(isSilent) && monotonicMs() >= this.#nextAskMs) {
+      this.#asking ??= this.#ask();
+    }
+    this.#take(now);
+  }
+
+  async #ask(): Promise<void> {
+    try {
+      const before = JSON.stringify([...this.#asked]);
+      this.#asked = await this.#facts.ask();
+      const isNews = JSON.stringify([...this.#asked]) !== before;
+      const longer = Math.min(this.#askAgainMs * 2, ASK_AGAIN_MS.most);
+      this.#askAgainMs = isNews ? ASK_AGAIN_MS.least : longer;
+    } finally {
+      this.#asking = undefined;
+      this.#nextAskMs = monotonicMs() + this.#askAgainMs;
+    }
+    this.#take(this.#readAddresses());
+  }
+
+  #take(now: readonly ReadonlySet<string>[]): void {
     if (now.every((set, index) => sameSet(set, this.#addresses[index] ?? new Set()))) return;
     this.#addresses = now;
     this.#onChange('addresses');
@@ -96,7 +140,7 @@ export class HostWatch implements HostView {
   }
 
   #readAddresses(): readonly ReadonlySet<string>[] {
-    const all = this.#facts.addresses();
+    const all = new Map([...this.#asked, ...this.#facts.addresses()]);
     return this.#interfaces.map(
       (name) => new Set(name === ANY ? [...all.values()].flat() : (all.get(name) ?? [])),
     );
@@ -115,25 +159,6 @@ export function fixedHost(options: {
     isLocal: (address) => addresses.has(address),
     isListening: (protocol, port) => listening.has(`${protocol}/${port}`),
   };
-}
-
-/** `eth0:1`, the label of a further IPv4 address, is eth0. */
-function readAddresses(): ReadonlyMap<string, readonly string[]> {
-  const byName = new Map<string, string[]>();
-  for (const [label, infos] of Object.entries(os.networkInterfaces())) {
-    const name = label.replace(/:.*$/, '');
-    const own = byName.get(name) ?? [];
-    byName.set(name, own);
-    for (const { address } of infos ?? []) own.push(canonical(address));
-  }
-  return byName;
-}
-
-function canonical(address: string): string {
-  // No packet carries the zone of a link-local address.
-  const parsed = ipaddr.parse(address.replace(/%.*$/, ''));
-  const v6 = parsed.kind() === 'ipv6' ? parsed : ipaddr.parse(`::ffff:${parsed.toString()}`);
-  return addressText(Uint8Array.from(v6.toByteArray()));
 }
 
 function sameSet<T>(a: ReadonlySet<T>, b: ReadonlySet<T>): boolean {

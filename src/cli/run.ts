@@ -3,6 +3,7 @@ import { hostname } from 'node:os';
 import { resolve } from 'node:path';
 import { loadConfiguration } from '../../config/load.js';
 import type { Configuration } from '../../config/types.js';
+import { closeInheritedDescriptors } from '../../sinks/descriptors.js';
 import { chooseInterfaces } from '../capture/link.js';
 import type { SensorStatus } from '../capture/types.js';
 import { type Daemon, startDaemon } from '../daemon.js';
@@ -37,6 +38,7 @@ export interface RunOptions {
  * @throws PosternError with the reason it could not start
  */
 export async function runDaemon(options: RunOptions): Promise<number> {
+  closeInheritedDescriptors();
   const file = resolve(options.config);
   const configuration = await configurationOf(file, options);
   const interfaces = await chooseInterfaces(options.interface ?? configuration.options.interfaces);

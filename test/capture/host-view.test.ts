@@ -21,6 +21,7 @@ function fakeHost() {
   };
   const facts: HostFacts = {
     addresses: () => state.addresses,
+    ask: async () => state.addresses,
     tcp: () => new Set(state.tcp),
     udp: () => new Set(state.udp),
   };
