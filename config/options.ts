@@ -12,6 +12,7 @@ import {
   portRanges,
   redisUrl,
   seconds,
+  someSeconds,
   userName,
   verbatim,
   wholeNumber,
@@ -57,7 +58,10 @@ export const SHARED_DIRECTIVES: readonly Directive<DoorDefaults>[] = [
     read: part(oneOf('extend', 'rerun', 'ignore'), (reknock) => ({ reknock })),
   },
   { name: 'cooldown', read: part(seconds, (cooldownMs) => ({ cooldownMs })) },
-  { name: 'command_timeout', read: part(seconds, (commandTimeoutMs) => ({ commandTimeoutMs })) },
+  {
+    name: 'command_timeout',
+    read: part(someSeconds, (commandTimeoutMs) => ({ commandTimeoutMs })),
+  },
   { name: 'stop_retries', read: part(wholeNumber(0, 1000), (stopRetries) => ({ stopRetries })) },
 ];
 

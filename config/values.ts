@@ -49,6 +49,12 @@ export function seconds(text: string): Reading<number> {
   return good(Math.round(Math.min(Number(found[1]), MAX_SECONDS) * 1000));
 }
 
+/** Seconds with decimals, more than zero. Gives milliseconds. */
+export function someSeconds(text: string): Reading<number> {
+  const reading = seconds(text);
+  return reading.value === 0 ? bad('must be more than 0 seconds, such as 60') : reading;
+}
+
 /** A whole number within bounds, both allowed. */
 export function wholeNumber(least: number, most: number): (text: string) => Reading<number> {
   return (text) => {

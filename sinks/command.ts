@@ -1,6 +1,7 @@
 /** One command of a door, from `/bin/sh -c` to its end. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { Readable } from 'node:stream';
+import { LONGEST_TIMER_MS } from '../src/clock.js';
 import { PosternError, reasonOf } from '../src/errors.js';
 import { logLines, outputBudget } from './output.js';
 
@@ -111,7 +112,7 @@ function settle(child: ChildProcess, request: CommandRequest, release: () => voi
     };
     const timer = setTimeout(
       () => overdue(`ran longer than ${request.timeoutMs / 1000} s and was ended`),
-      request.timeoutMs,
+      Math.min(request.timeoutMs, LONGEST_TIMER_MS),
     ).unref();
     const aborted = () => overdue('was ended before it was done');
     const finish = () => {

@@ -5,20 +5,11 @@
  */
 import type { Readable } from 'node:stream';
 import { StringDecoder } from 'node:string_decoder';
+import { escapeControls } from '../config/diagnostics.js';
 
 export const MAX_OUTPUT_LINES = 100;
 export const MAX_OUTPUT_BYTES = 16 * 1024;
 const MAX_LINE_CHARACTERS = 1024;
-
-/** Escapes control characters, the line and paragraph separators, and what reorders text. */
-export function escapeControls(text: string): string {
-  return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}\\]/gu, (character) => {
-    if (character === '\t') return '\\t';
-    if (character === '\\') return '\\\\';
-    const code = character.codePointAt(0) ?? 0;
-    return code < 0x100 ? `\\x${code.toString(16).padStart(2, '0')}` : `\\u{${code.toString(16)}}`;
-  });
-}
 
 /** Shared by the streams of one command; counts down what may still be logged of it. */
 export interface OutputBudget {

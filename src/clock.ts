@@ -3,6 +3,9 @@ export function monotonicMs(): number {
   return Number(process.hrtime.bigint()) / 1e6;
 }
 
+/** The longest that a timer of node can wait; a longer one would fire at once. */
+export const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
 /** Both clocks, so that tests can inject time. Wall time only matters across restarts. */
 export interface Clock {
   /** Monotonic milliseconds. */

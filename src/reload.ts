@@ -13,22 +13,22 @@ export interface Reloaded {
   readonly messages: readonly string[];
 }
 
-/** What is set up once, at the start. */
-const AT_START: readonly (keyof Options)[] = [
-  'interfaces',
-  'stateDir',
-  'localRedis',
-  'maxSources',
-  'maxMachines',
-  'maxCommands',
-  'captureBufferBytes',
-  'sensorUser',
-  'journalLength',
-  'useSyslog',
-  'logFile',
-  'log',
-  'pidFile',
-];
+/** What is set up once, at the start, and the directive that says it. */
+const AT_START = {
+  interfaces: 'Interface',
+  stateDir: 'state_dir',
+  localRedis: 'local_redis',
+  maxSources: 'max_sources',
+  maxMachines: 'max_machines',
+  maxCommands: 'max_commands',
+  captureBufferBytes: 'capture_buffer',
+  sensorUser: 'sensor_user',
+  journalLength: 'journal_length',
+  useSyslog: 'UseSyslog',
+  logFile: 'LogFile',
+  log: 'log',
+  pidFile: 'PidFile',
+} as const satisfies Partial<Record<keyof Options, string>>;
 
 /**
  * Loads the file and hands it to `take`. A file with errors, or one that cannot be taken, changes
@@ -51,9 +51,10 @@ export async function reload(
 }
 
 function needsRestart(before: Configuration, after: Configuration): string[] {
-  const changed = AT_START.filter(
-    (name) => JSON.stringify(before.options[name]) !== JSON.stringify(after.options[name]),
-  );
+  const valuesOf = (options: Partial<Record<string, unknown>>) =>
+    Object.keys(AT_START).map((name) => JSON.stringify(options[name]));
+  const [old, now] = [valuesOf({ ...before.options }), valuesOf({ ...after.options })];
+  const changed = Object.values(AT_START).filter((_, index) => old[index] !== now[index]);
   if (changed.length === 0) return [];
   return [`${after.file}: ${changed.join(', ')}: takes effect at the next start`];
 }

@@ -10,6 +10,14 @@ const SENSOR = fileURLToPath(new URL('./sensor.js', import.meta.url));
 /** CAP_NET_RAW, capabilities(7). */
 const NET_RAW = 1n << 13n;
 
+/** What it takes to start a process as another user with fewer rights, and to end it again. */
+const HAND_DOWN = {
+  CAP_KILL: 1n << 5n,
+  CAP_SETGID: 1n << 6n,
+  CAP_SETUID: 1n << 7n,
+  CAP_SETPCAP: 1n << 8n,
+};
+
 export interface SensorCommand {
   readonly argv: readonly [string, ...string[]];
   /** What an operator should know about the rights it runs with. */
@@ -33,6 +41,11 @@ export function sensorCommand(user: string): SensorCommand {
   const node = [process.execPath, ...NODE_FLAGS, SENSOR];
   const addon = capAddon();
   if (process.getuid?.() !== 0) return { argv: withoutRoot(node) };
+  const held = capabilities('CapEff');
+  const missing = Object.entries(HAND_DOWN).flatMap(([name, bit]) =>
+    (held & bit) === 0n ? [name] : [],
+  );
+  if (missing.length > 0) return asItIs(node, missing);
   const { uid, gid } = account(user);
   const raw = ['-all,+net_raw'];
   const limits = ['--inh-caps', ...raw, '--ambient-caps', ...raw, '--bounding-set', ...raw];
@@ -42,6 +55,12 @@ export function sensorCommand(user: string): SensorCommand {
     return { argv: [...base, '--reuid', String(uid), '--regid', String(gid), ...node] };
   const warning = `The sensor runs as root with CAP_NET_RAW alone, because the user ${user} cannot read ${closed}: install postern where every user can read it.`;
   return { argv: [...base, ...node], warning };
+}
+
+/** A unit like Debian's for knockd bounds what even root holds; the sensor then runs as the core. */
+function asItIs(node: readonly string[], missing: readonly string[]): SensorCommand {
+  const warning = `The sensor runs as root with every right of this process, because ${missing.join(', ')} ${missing.length === 1 ? 'is' : 'are'} missing: add to CapabilityBoundingSet in the unit, and it runs as a user of its own with CAP_NET_RAW alone.`;
+  return { argv: [...NO_CORE, 'setpriv', ...ENDS_WITH_PARENT, ...node], warning };
 }
 
 /** A sensor needs little memory: the ring is outside of the heap. */

@@ -19,7 +19,7 @@ export async function main(name: string, run: () => Promise<unknown>): Promise<v
       // commander has printed what it has to say; help and version are no errors.
       process.exitCode = error.exitCode === 0 ? 0 : 1;
     } else if (error instanceof PosternError) {
-      process.stderr.write(`${name}: ${error.message}\n`);
+      process.stderr.write(`${name}: ${error.message}${codeOf(error)}\n`);
     } else {
       process.stderr.write(
         `${name}: this is a fault of postern's; please report it with these lines:\n` +
@@ -27,4 +27,9 @@ export async function main(name: string, run: () => Promise<unknown>): Promise<v
       );
     }
   }
+}
+
+/** Findings about a configuration show codes of their own; usage is printed behind its error. */
+function codeOf({ code }: PosternError): string {
+  return code === 'POSTERN_E_CONFIG' || code === 'POSTERN_E_USAGE' ? '' : ` [${code}]`;
 }

@@ -72,8 +72,12 @@ function program(): Command {
     .description('what a capture file would have done: why a knock did not register')
     .argument('<capture>', 'pcap or pcapng file; - reads standard input')
     .option('-c, --config <file>', 'configuration file', DEFAULT_CONFIG)
-    .option('--address <ip...>', "the host's addresses (default: every destination)", collect, [])
-    .option('--listening <ports...>', 'ports it listened on, as 22,53:udp', collect, [])
+    .option(
+      '--address <ip>',
+      'an address of the host (default: every destination); repeat',
+      collect,
+    )
+    .option('--listening <ports>', 'ports it listened on, as 22,53:udp', collect)
     .option('--json', 'one JSON object a line')
     .action(async (capture: string, options) => {
       const { runReplay } = await import('./replay.js');
@@ -125,7 +129,7 @@ function list(text: string): string[] {
   return names;
 }
 
-function collect(value: string, before: string[]): string[] {
+function collect(value: string, before: string[] = []): string[] {
   return [...before, value];
 }
 

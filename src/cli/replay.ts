@@ -10,9 +10,9 @@ import { configurationErrors } from './configuration-errors.js';
 
 export interface ReplayCommand {
   readonly config: string;
-  readonly address: readonly string[];
-  readonly listening: readonly string[];
-  readonly json: boolean;
+  readonly address?: readonly string[];
+  readonly listening?: readonly string[];
+  readonly json?: boolean;
 }
 
 /** Prints what happened; throws PosternError for what cannot be read. */
@@ -36,13 +36,13 @@ export async function runReplay(file: string, command: ReplayCommand): Promise<v
   });
   progress.end();
   if (command.json) return;
-  if (command.address.length === 0) {
+  if (command.address === undefined) {
     say('(no --address given: every destination was taken for an address of the host)');
   }
   for (const line of tally.lines(summary)) say(line);
 }
 
-function hostOf({ address, listening }: ReplayCommand) {
+function hostOf({ address = [], listening = [] }: ReplayCommand) {
   const addresses = address.map((text) => {
     const canonical = canonicalAddress(text);
     if (canonical === undefined) {

@@ -3,7 +3,7 @@ import { Observable } from 'rxjs';
 import type { DoorTable } from '../../machines/doors.js';
 import type { Packet } from '../../machines/types.js';
 import type { HostView } from '../capture/types.js';
-import type { Clock } from '../clock.js';
+import { type Clock, LONGEST_TIMER_MS } from '../clock.js';
 import { Knocks } from './knocks.js';
 import type { KnockEvent, KnockLimits } from './types.js';
 
@@ -13,9 +13,6 @@ import type { KnockEvent, KnockLimits } from './types.js';
  * deadline itself stays exact, by the time the packet was captured (M8).
  */
 const PIPE_GRACE_MS = 250;
-
-/** A longer timer would fire at once; this one only looks again. */
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 export interface LiveKnocksOptions {
   readonly table: DoorTable;

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { SERVER4 } from '../support/netns.js';
+import { commandLine } from '../support/process-tree.js';
 import { pidAlive, pidGone } from '../support/processes.js';
 import { installCopy } from './running.js';
 import { Stage } from './stage.js';
@@ -64,6 +65,22 @@ describe('the rights and the life of a sensor', function () {
     } finally {
       rmSync(root, { recursive: true });
     }
+  });
+
+  it("captures in a unit that bounds root's rights as Debian's for knockd does, and says so", async () => {
+    const bounds = '-all,+net_raw,+net_admin,+sys_module';
+    const prefix = ['setpriv', '--bounding-set', bounds];
+    const one = await stage.capture({}, { prefix });
+    await one.state('listening');
+    assert.ok((await stage.heard(one, SERVER4, 56_001)) < 2000);
+    const warnings = one.messages.flatMap(({ log }) => (log?.level === 'warn' ? log.text : []));
+    assert.match(
+      warnings.join(),
+      /because CAP_KILL, CAP_SETGID, CAP_SETUID, CAP_SETPCAP are missing/,
+    );
+    const pid = one.status[0]?.pid ?? 0;
+    await one.stop();
+    assert.ok(await pidGone(pid));
   });
 
   it('says in one sentence what to run, where there is no right to capture', async () => {

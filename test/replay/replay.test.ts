@@ -139,6 +139,12 @@ describe('postern replay', () => {
     assert.doesNotMatch(stdout.replaceAll(/"atMs":\d+/g, ''), /7000|8000|9000/);
   });
 
+  it('says of an empty capture that nobody knocked', async () => {
+    const { code, stdout } = await replay([]);
+    assert.equal(code, 0);
+    assert.match(stdout, /^0 frames, 0 TCP or UDP packets; nobody hit a first knock$/m);
+  });
+
   it('says in one line what it cannot read', async () => {
     const missing = await run(node('postern', 'replay', join(folder, 'none.pcap'), '-c', conf));
     assert.equal(missing.code, 1);
