@@ -87,10 +87,10 @@ class SensorGroup implements StartableCapture {
   #statusChanged(): void {
     const statuses = this.status();
     this.status$.next(statuses);
-    const states = statuses.map(({ state }) => state).join();
+    const states = statuses.map(({ state, pid }) => `${state} ${pid}`).join();
     if (states === this.#states) return;
     this.#states = states;
-    // A link that returns has its addresses again.
+    // A link that returns has its addresses again; they are known before its sensor opens it.
     void this.host.look();
   }
 

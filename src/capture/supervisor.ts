@@ -203,7 +203,8 @@ export class SensorSupervisor {
     } else if ('listening' in message) {
       // What it has said so far were warnings.
       this.#complaint = '';
-      this.#become('listening');
+      // A newer filter is on its way: it does not listen yet to what it should.
+      if (message.listening.id === this.#requests) this.#become('listening');
       this.#answered(message.listening.id);
     } else if (message.failed.missing) {
       this.#onSettled?.reject(capMissing(message.failed.reason));

@@ -98,7 +98,6 @@ async function removeStale(path: string): Promise<void> {
 }
 
 async function tryListen(server: Server, path: string): Promise<boolean> {
-  const mask = process.umask(0o177);
   try {
     await new Promise<void>((resolve, reject) => {
       const settled = (settle: () => void) => {
@@ -118,8 +117,6 @@ async function tryListen(server: Server, path: string): Promise<boolean> {
         'a shorter --state-dir helps if the path is too long',
       { cause: error },
     );
-  } finally {
-    process.umask(mask);
   }
 }
 

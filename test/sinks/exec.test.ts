@@ -130,8 +130,8 @@ describe('exec sink', () => {
     assert.deepEqual(messages().sort(), [
       'err',
       'one',
-      String.raw`thr\x9b\u{202e}ee`,
-      String.raw`tw\x1b[31mo\x0d`,
+      String.raw`thr\u009b\u202eee`,
+      String.raw`tw\u001b[31mo\u000d`,
     ]);
   });
 
