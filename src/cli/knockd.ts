@@ -4,6 +4,7 @@ import { parseArgs } from 'node:util';
 import { packageVersion } from '../client/version.js';
 import { PosternError, reasonOf } from '../errors.js';
 import { main } from './main.js';
+import { keepHeapSmall } from './small-heap.js';
 
 const USAGE = `usage: knockd [options]
 options:
@@ -41,6 +42,7 @@ async function runKnockd(): Promise<void> {
   if (values.help === true) process.stdout.write(USAGE);
   else if (values.version === true) process.stdout.write(`knockd (postern ${packageVersion()})\n`);
   else {
+    keepHeapSmall();
     const { daemonize, isDaemonChild, runAsChild } = await import('./daemonize.js');
     const { runDaemon } = await import('./run.js');
     process.title = 'knockd';

@@ -3,6 +3,7 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { packageVersion } from '../client/version.js';
 import { main } from './main.js';
+import { keepHeapSmall } from './small-heap.js';
 
 const DEFAULT_CONFIG = '/etc/knockd.conf';
 
@@ -31,6 +32,7 @@ function program(): Command {
     .option('-v, --verbose', 'print stages and openings as knockd -v does')
     .option('-D, --debug', 'a service log with more detail')
     .action(async (options) => {
+      keepHeapSmall();
       const { runDaemon } = await import('./run.js');
       process.exitCode = await runDaemon({ ...options, welcome: true });
     });

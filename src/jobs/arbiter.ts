@@ -43,6 +43,16 @@ export interface ArbiterGrant {
   readonly deadlineMs?: number;
   /** It waits for another grant to close, until `release`. */
   readonly held?: boolean;
+  /** Resolves once its Completed event is durable; nothing is opened before. */
+  readonly completed?: Promise<void>;
+}
+
+/** An Opening on its way into the journal. */
+interface Prepared {
+  readonly opening: EventOf<'Opening'>;
+  readonly durable: Promise<unknown>;
+  /** Monotonic ms of its provisional deadline; null: it has none. */
+  readonly deadlineMs: number | null;
 }
 
 export class Arbiter {
@@ -54,6 +64,8 @@ export class Arbiter {
   readonly #sinks: readonly Sink[];
   readonly #with: ArbiterContext;
   readonly #opening = new AbortController();
+  readonly #completed: Promise<void>;
+  #prepared: Prepared | undefined;
   #finish = () => {};
   #state: GrantState;
   #deadlineMs: number | null;
@@ -75,6 +87,7 @@ export class Arbiter {
     this.#deadlineMs = grant.deadlineMs ?? null;
     this.#begunMs = context.clock.now();
     this.#held = grant.held ?? false;
+    this.#completed = grant.completed ?? Promise.resolve();
     this.finished = new Promise((resolve) => {
       this.#finish = resolve;
     });
@@ -133,24 +146,39 @@ export class Arbiter {
     if (this.waitingSinceMs === undefined) return 'stale';
     this.#claimed = true;
     return this.#serially(async () => {
-      const { clock, ledger, log } = this.#with;
-      const leastMs = this.door.commandTimeoutMs + this.door.cmdTimeoutMs;
-      const until = this.isClosable ? Math.round(clock.wall() + leastMs) : null;
-      const { door, source, configuration } = this.#state.context;
-      const names = { grant: this.id, door, source };
-      const opening: GrantEvent = { type: 'Opening', ...names, configuration, until };
+      const { opening, durable, deadlineMs } = this.#prepared ?? this.#sendOpening();
       try {
-        await ledger.must(opening);
+        await Promise.all([this.#completed, durable]);
       } catch (error) {
-        log.error({ ...names, reason: reasonOf(error) }, 'not opened: it could not be journalled');
+        const reason = reasonOf(error);
+        this.#with.log.error({ ...this.#names, reason }, 'not opened: it could not be journalled');
         this.#abandon('its opening could not be made durable');
         return 'refused';
       }
       this.#apply(opening);
-      this.#deadlineMs = until === null ? null : clock.now() + leastMs;
+      this.#deadlineMs = deadlineMs;
       this.#opened = this.#openSinks();
       return 'started';
     });
+  }
+
+  /**
+   * Sends Opening ahead of the job, so that the journal's disk and the queue are waited for at the
+   * same time. A crash in between is settled as any opening of unknown outcome is: by closing.
+   */
+  prepare(): void {
+    this.#prepared ??= this.#sendOpening();
+  }
+
+  #sendOpening(): Prepared {
+    const { clock, ledger } = this.#with;
+    const leastMs = this.door.commandTimeoutMs + this.door.cmdTimeoutMs;
+    const until = this.isClosable ? Math.round(clock.wall() + leastMs) : null;
+    const { configuration } = this.#state.context;
+    const opening = { type: 'Opening', ...this.#names, configuration, until } as const;
+    const durable = ledger.send(opening)?.durable ?? ledger.must(opening);
+    durable.catch(() => {}); // `open` hears of it.
+    return { opening, durable, deadlineMs: until === null ? null : clock.now() + leastMs };
   }
 
   /** Nothing ran and nothing will. */
@@ -267,6 +295,11 @@ export class Arbiter {
     const leftMs = this.#with.closeBackoffMs(Math.max(...attempts));
     this.#setDeadline(this.#with.clock.now() + leftMs);
     return { kind: 'again', leftMs };
+  }
+
+  get #names() {
+    const { id: grant, door, source } = this.#state.context;
+    return { grant, door, source };
   }
 
   #setDeadline(deadlineMs: number): void {

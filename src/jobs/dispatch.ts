@@ -4,6 +4,7 @@ import { type GrantState, newGrant } from '../../machines/grant.js';
 import type { Sink } from '../../sinks/types.js';
 import { reasonOf } from '../errors.js';
 import { type EventOf, grantId, type JournalEvent } from '../journal/events.js';
+import type { SentEvent } from '../journal/types.js';
 import { Arbiter, type ArbiterContext } from './arbiter.js';
 import type { Cooldowns } from './cooldowns.js';
 import { exclusionKey } from './keys.js';
@@ -35,9 +36,33 @@ export async function complete(
     ...(claim !== undefined && { claim }),
   };
   const { ledger } = context;
+  if (claim === undefined) {
+    const sent = ledger.send(body);
+    if (sent !== undefined) return dispatchSent(sent, stateOf(sent.event, body), door, context);
+  }
   const event = claim === undefined ? await ledger.must(body) : await ledger.claim(claim, body);
   if (event === undefined) return { kind: 'spent' };
   return dispatch(stateOf(event, body), door, context);
+}
+
+/**
+ * A new grant does not wait for its Completed event to be durable: Opening and job follow at once,
+ * and the arbiter opens nothing before. All else waits.
+ */
+async function dispatchSent(
+  { durable }: SentEvent,
+  state: GrantState,
+  door: Door,
+  context: DispatchContext,
+): Promise<DispatchResult> {
+  const key = exclusionKey(door, state.context.source);
+  if (key !== undefined && context.registry.live(key) !== undefined) {
+    await durable;
+    return dispatch(state, door, context);
+  }
+  const result = begin(state, door, context, { completed: durable });
+  await durable;
+  return result;
 }
 
 function stateOf(event: JournalEvent, { door, source, configuration }: EventOf<'Completed'>) {
@@ -63,7 +88,8 @@ export async function dispatch(
   const drop = (reason: string) => context.ledger.note({ type: 'Abandoned', grant: id, reason });
   for (;;) {
     const live = key === undefined ? undefined : context.registry.live(key);
-    if (live === undefined || live.phase === 'closing') return begin(state, door, context, live);
+    if (live === undefined) return begin(state, door, context);
+    if (live.phase === 'closing') return begin(state, door, context, { before: live });
     if (door.reknock === 'ignore') {
       drop(`${live.id} is live, and reknock = ignore`);
       return { kind: 'ignored', reason: 'reknock' };
@@ -80,12 +106,18 @@ export async function dispatch(
   }
 }
 
-/** Begins a grant; behind `before`, if that is still closing: its stop would close this one too. */
+interface Beginning {
+  /** It is still closing, and its stop would close this one too: this one waits for it. */
+  readonly before?: Arbiter;
+  /** Resolves once the Completed event is durable. */
+  readonly completed?: Promise<void>;
+}
+
 function begin(
   state: GrantState,
   door: Door,
   context: DispatchContext,
-  before?: Arbiter,
+  { before, completed = Promise.resolve() }: Beginning = {},
 ): DispatchResult {
   const { clock, cooldowns, ledger, registry } = context;
   const { id, source } = state.context;
@@ -96,11 +128,14 @@ function begin(
   cooldowns.begin(door, source, clock.now());
   const sinks = context.sinksFor(door, source);
   const key = exclusionKey(door, source);
-  const arbiter = new Arbiter({ state, door, sinks, key, held: before !== undefined }, context);
+  const held = before !== undefined;
+  const arbiter = new Arbiter({ state, door, sinks, key, held, completed }, context);
   registry.add(arbiter);
   if (sinks.length === 0) arbiter.openWithoutSinks();
-  else if (before === undefined) context.scheduleOpen(arbiter);
-  else {
+  else if (before === undefined) {
+    arbiter.prepare();
+    context.scheduleOpen(arbiter);
+  } else {
     void before.finished.then(() => {
       arbiter.release();
       context.scheduleOpen(arbiter);

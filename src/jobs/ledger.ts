@@ -5,7 +5,7 @@
  */
 import { PosternError, reasonOf } from '../errors.js';
 import type { EventBody, JournalEvent } from '../journal/events.js';
-import type { Journal } from '../journal/types.js';
+import type { Journal, SentEvent } from '../journal/types.js';
 import type { Log } from '../log/types.js';
 
 export interface Ledger {
@@ -14,6 +14,11 @@ export interface Ledger {
    * then unknown whether it was written, so nothing may be done on it.
    */
   must(body: EventBody): Promise<JournalEvent>;
+  /**
+   * Like `must`, but does not wait: what comes next can be on its way meanwhile, as long as nothing
+   * is done before `durable`. Undefined while older events have to be written first.
+   */
+  send(body: EventBody): SentEvent | undefined;
   /** Like `must`, with the one-time claim in the same act; undefined when it was claimed before. */
   claim(claim: string, body: EventBody): Promise<JournalEvent | undefined>;
   /** Writes what has happened: now, or when `settle` finds Redis back. May be written twice. */
@@ -69,6 +74,12 @@ export function createLedger(journal: Journal, log: Log): Ledger {
 
   return {
     must: (body) => inOrder(() => journal.append(body)),
+    send(body) {
+      if (owed.length > 0) return undefined;
+      const sent = journal.send(body);
+      sent.durable.catch(() => {}); // Whoever awaits it hears of it.
+      return sent;
+    },
     claim: (claim, body) => inOrder(() => journal.claim(claim, body)),
     note(body) {
       if (closed) return;

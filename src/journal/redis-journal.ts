@@ -9,7 +9,7 @@ import { IdSource, successor } from './ids.js';
 import type { JournalKey } from './key.js';
 import { Rejections } from './rejections.js';
 import { type Entry, seal, unseal } from './seal.js';
-import type { Journal, ReadOptions } from './types.js';
+import type { Journal, ReadOptions, SentEvent } from './types.js';
 import { Writer } from './writer.js';
 
 const PAGE = 500;
@@ -82,9 +82,15 @@ class StreamJournal implements RedisJournal {
     return this.#rejections.total;
   }
 
-  async append(body: EventBody): Promise<JournalEvent> {
+  send(body: EventBody): SentEvent {
     const event = this.#eventOf(body);
-    await this.#writer.write(event.type, seal(this.#options.key, event));
+    const written = this.#writer.write(event.type, seal(this.#options.key, event));
+    return { event, durable: written.then(() => {}) };
+  }
+
+  async append(body: EventBody): Promise<JournalEvent> {
+    const { event, durable } = this.send(body);
+    await durable;
     return event;
   }
 

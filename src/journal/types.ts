@@ -7,8 +7,18 @@ export interface ReadOptions {
   readonly signal?: AbortSignal;
 }
 
+/** An event on its way into the journal. */
+export interface SentEvent {
+  /** With its id, which the writer chose. */
+  readonly event: JournalEvent;
+  /** Resolves once it is durable; rejects as `append` does. */
+  readonly durable: Promise<void>;
+}
+
 /** The append-only event log of one host. What `append` resolved is durable. */
 export interface Journal {
+  /** Sends an event, behind all that were sent before, and does not wait for it. */
+  send(body: EventBody): SentEvent;
   /** Rejects with POSTERN_E_JOURNAL when the event was not made durable within a second. */
   append(body: EventBody): Promise<JournalEvent>;
   /**

@@ -1,7 +1,7 @@
 import { type Clock, systemClock } from '../../src/clock.js';
 import type { EventBody, JournalEvent } from '../../src/journal/events.js';
 import { compareIds, IdSource } from '../../src/journal/ids.js';
-import type { Journal, ReadOptions } from '../../src/journal/types.js';
+import type { Journal, ReadOptions, SentEvent } from '../../src/journal/types.js';
 
 /** A journal in memory for the tests of other rooms: same order, ids and claims, no Redis. */
 export class MemoryJournal implements Journal {
@@ -19,11 +19,21 @@ export class MemoryJournal implements Journal {
     readonly length = 10_000,
   ) {}
 
+  send(body: EventBody): SentEvent {
+    if (this.failure === undefined) {
+      return { event: this.#add(this.#eventOf(body)), durable: Promise.resolve() };
+    }
+    return { event: this.#eventOf(body), durable: Promise.reject(this.failure) };
+  }
+
   async append(body: EventBody): Promise<JournalEvent> {
-    return this.#add(this.#eventOf(body));
+    const { event, durable } = this.send(body);
+    await durable;
+    return event;
   }
 
   async claim(claim: string, body: EventBody): Promise<JournalEvent | undefined> {
+    if (this.failure) throw this.failure;
     const event = this.#eventOf(body);
     if (this.#claims.has(claim)) return undefined;
     this.#claims.add(claim);
@@ -62,7 +72,6 @@ export class MemoryJournal implements Journal {
 
   /** Takes an id even for a claim that is lost, as the real one does. */
   #eventOf(body: EventBody): JournalEvent {
-    if (this.failure) throw this.failure;
     const atMs = Math.floor(this.clock.wall());
     return { ...body, id: this.#ids.next(atMs), host: this.host, atMs };
   }
