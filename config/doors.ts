@@ -18,6 +18,8 @@ export function emptyDoor(defaults: DoorDefaults): DoorDraft {
   return {
     seqTimeoutMs: 25_000,
     tcpFlags: ANY_FLAGS,
+    allow: [],
+    killEstablished: false,
     cmdTimeoutMs: 10_000,
     reknock,
     cooldownMs,

@@ -44,6 +44,7 @@ export const DEFAULT_OPTIONS: OptionsDraft = {
   captureBufferBytes: DEFAULT_CAPTURE_BUFFER_BYTES,
   closeOnExit: false,
   sensorUser: 'nobody',
+  nftGuard: false,
   journalLength: 100_000,
   reknock: 'extend',
   cooldownMs: 0,

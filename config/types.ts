@@ -3,7 +3,7 @@
  * once, in `config/load.ts`; nobody behind that border checks them again.
  */
 
-import type { Knock } from '../machines/types.js';
+import type { Knock, Protocol } from '../machines/types.js';
 
 /** TCP flag bits, as they stand in byte 13 of the TCP header (RFC 9293). */
 export const TCP_FLAG = { fin: 1, syn: 2, rst: 4, psh: 8, ack: 16, urg: 32 } as const;
@@ -39,6 +39,10 @@ export interface Door {
   /** Absent: falls back to the IPv4 command. Empty: do nothing for IPv6. */
   readonly startCommand6?: string;
   readonly stopCommand6?: string;
+  /** `allow`: what the nftables sink lets the source reach. Empty: the sink has nothing to do. */
+  readonly allow: readonly AllowRule[];
+  /** `kill_established`: connections that are up end with the grant. */
+  readonly killEstablished: boolean;
   /** `Cmd_Timeout`: how long a grant stays open (G1). */
   readonly cmdTimeoutMs: number;
   readonly reknock: Reknock;
@@ -48,6 +52,19 @@ export interface Door {
   readonly commandTimeoutMs: number;
   /** How often a failing stop command is tried again (G5). */
   readonly stopRetries: number;
+}
+
+/** One `allow` entry: `22/tcp`, `60000-61000/udp`. */
+export interface AllowRule {
+  readonly protocol: Protocol;
+  readonly from: number;
+  readonly to: number;
+}
+
+/** `nft_table`: a table of the user's that holds postern's sets. */
+export interface NftTable {
+  readonly family: 'inet' | 'ip' | 'ip6';
+  readonly name: string;
 }
 
 export interface PortRange {
@@ -81,6 +98,10 @@ export interface Options {
   readonly closeOnExit: boolean;
   /** The user the sensor runs as when the core is root. */
   readonly sensorUser: string;
+  /** `nft_guard`: postern's own table drops new connections to allowed ports. */
+  readonly nftGuard: boolean;
+  /** Absent: postern's sets live in its own table, `inet postern`. */
+  readonly nftTable?: NftTable;
   /** Journal length that is kept; an open grant is never cut off. */
   readonly journalLength: number;
 }

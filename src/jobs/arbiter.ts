@@ -262,7 +262,8 @@ export class Arbiter {
 
   get #sinkGrant(): SinkGrant {
     const { id, door, source, host, provisionalMs } = this.#state.context;
-    return { id, door, source, host, untilMs: provisionalMs };
+    const leftMs = this.#deadlineMs === null ? null : this.#deadlineMs - this.#with.clock.now();
+    return { id, door, source, host, untilMs: provisionalMs, leftMs };
   }
 
   async #openSinks(): Promise<void> {

@@ -81,6 +81,8 @@ function expected(written: Written, index: number): Omit<Door, 'line'> {
     cmdTimeoutMs: cmdTimeout * 1000,
     cooldownMs: cooldown,
     tcpFlags: { required: bits(true), excluded: bits(false) },
+    allow: [],
+    killEstablished: false,
     commandTimeoutMs: 60_000,
     stopRetries: 10,
     ...rest,

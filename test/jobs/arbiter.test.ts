@@ -25,7 +25,7 @@ async function scene(stopRetries = 2) {
     calls.push(name);
     return new Promise<void>((resolve, reject) => underway.push({ resolve, reject }));
   };
-  const sink: Required<Sink> = {
+  const sink: Sink = {
     name: 'exec',
     open: (_, signal) => {
       const opening = call('open');

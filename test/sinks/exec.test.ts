@@ -17,6 +17,7 @@ const grant: SinkGrant = {
   source: '192.0.2.7',
   host: 'host',
   untilMs: null,
+  leftMs: null,
 };
 const never = new AbortController().signal;
 
@@ -32,7 +33,7 @@ describe('exec sink', () => {
   });
   afterEach(() => rmSync(dir, { recursive: true, force: true }));
 
-  function sinkOf(door: Partial<Door>, maxCommands = 64): Required<Sink> {
+  function sinkOf(door: Partial<Door>, maxCommands = 64): Sink & Required<Pick<Sink, 'close'>> {
     const exec = createExec({ maxCommands, log, onLine: (line) => lines.push(line) });
     const sink = exec.sink(testDoor(door), 4);
     assert.ok(sink);

@@ -8,6 +8,8 @@ export function testDoor(overrides: Partial<Door> = {}): Door {
     sequence: { kind: 'fixed', knocks: [{ port: 7000, protocol: 'tcp' }] },
     seqTimeoutMs: 5000,
     tcpFlags: { required: 0, excluded: 0 },
+    allow: [],
+    killEstablished: false,
     cmdTimeoutMs: 10_000,
     reknock: 'extend',
     cooldownMs: 0,
