@@ -65,9 +65,12 @@ export class DormantTable {
   /** Destinations that are a door's target; records hold their number. */
   readonly #destinations: string[] = [''];
   readonly #smallest: number;
+  /** More slots than sources: those of woken ones are gathered up a quarter of the table at a time. */
+  readonly #largest: number;
 
   constructor(readonly maxSources: number) {
-    this.#smallest = Math.min(SMALLEST, maxSources);
+    this.#largest = maxSources + Math.ceil(maxSources / 4);
+    this.#smallest = Math.min(SMALLEST, this.#largest);
     this.#columns = new Columns(this.#smallest);
   }
 
@@ -82,17 +85,10 @@ export class DormantTable {
 
   /** Remembers the packet. True if the oldest record had to go for it. */
   add({ type, packet, local, generation }: DormantPacket, isTarget: boolean): boolean {
-    let evicted = false;
+    const evicted = this.#size === this.maxSources;
+    if (evicted) this.#removeOldest();
     this.#skipWoken();
-    if (this.#span === this.#columns.capacity) {
-      if (this.#size <= this.#columns.capacity / 2) this.#resize(this.#columns.capacity);
-      else if (this.#columns.capacity < this.maxSources) {
-        this.#resize(Math.min(this.#columns.capacity * 2, this.maxSources));
-      } else {
-        this.#removeOldest();
-        evicted = true;
-      }
-    }
+    if (this.#span === this.#columns.capacity) this.#makeRoom();
     const columns = this.#columns;
     const slot = (this.#head + this.#span) % columns.capacity;
     this.#span++;
@@ -145,6 +141,13 @@ export class DormantTable {
     if (capacity > this.#smallest && this.#size < capacity / 8) {
       this.#resize(Math.max(this.#smallest, this.#size * 2));
     }
+  }
+
+  /** Grows, or where enough slots are those of woken records, closes the gaps: O(1) an insertion. */
+  #makeRoom(): void {
+    const { capacity } = this.#columns;
+    const isGappy = this.#size <= capacity / 2 || capacity === this.#largest;
+    this.#resize(isGappy ? capacity : Math.min(capacity * 2, this.#largest));
   }
 
   #destinationNumber(destination: string): number {

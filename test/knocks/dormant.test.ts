@@ -73,7 +73,7 @@ describe('the dormant table', () => {
           });
         },
       ),
-      { numRuns: 300 },
+      { numRuns: 1000 },
     );
   });
 
