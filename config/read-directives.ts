@@ -94,7 +94,10 @@ function reportUnknown<D>(
     findings.error('POSTERN_E_CONFIG_DIRECTIVE', place, elsewhere);
     return;
   }
-  const nearest = nearestDirective(known, line.key);
+  const nearest =
+    nearestDirective(known, line.key) ??
+    nearestDirective(OPTION_DIRECTIVES, line.key) ??
+    nearestDirective(DOOR_DIRECTIVES, line.key);
   const hint =
     nearest === undefined ? 'see the documentation for those known' : `did you mean ${nearest}?`;
   const message = `unknown directive ${quoted(line.key)}; ${hint}`;
