@@ -105,8 +105,24 @@ quietly() {
   rm -f "$log"
 }
 
+# Where the headers of this very Node lie, when they came with it (Node's own archive and packages
+# bring them). Without them node-gyp fetches them from nodejs.org, which a firewall may not allow.
+node_headers() {
+  # shellcheck disable=SC2016  # the $ are JavaScript's
+  node -p '
+    const { resolve } = require("node:path");
+    const prefix = resolve(require("node:fs").realpathSync(process.execPath), "../..");
+    const text = require("node:fs").readFileSync(`${prefix}/include/node/node_version.h`, "utf8");
+    const part = (name) => new RegExp(`#define NODE_${name}_VERSION (\\d+)`).exec(text)?.[1];
+    const version = ["MAJOR", "MINOR", "PATCH"].map(part).join(".");
+    version === process.versions.node ? prefix : ""' 2>/dev/null || true
+}
+
 # Whatever the user's npm says about scripts and NODE_ENV: `cap` must be compiled, and tsc be there.
 install_modules() {
+  local headers
+  headers=$(node_headers)
+  [ -z "$headers" ] || export npm_config_nodedir="${npm_config_nodedir:-$headers}"
   quietly "Installing the packages of package-lock.json" \
     npm ci --include=dev --ignore-scripts=false --no-audit --no-fund --loglevel=error
   [ -e node_modules/cap/build/Release/cap.node ] ||
