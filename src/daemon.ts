@@ -19,6 +19,7 @@ import { Dispatcher } from './dispatcher.js';
 import { Doors } from './doors.js';
 import { reasonOf } from './errors.js';
 import { createGrants } from './jobs/grants.js';
+import { stepsFromEnvironment } from './jobs/steps.js';
 import { loadKey } from './journal/key.js';
 import { openRedisJournal } from './journal/redis-journal.js';
 import { liveKnocks } from './knocks/live.js';
@@ -121,6 +122,7 @@ async function start(options: DaemonOptions, cleanup: Cleanup): Promise<Daemon> 
     ...{ journal, key, host, log },
     connect: () => connect({ target, role: 'worker', log }),
     catalog: configurations,
+    reach: stepsFromEnvironment(),
     sinksFor: (door, source) => {
       const sink = exec.sink(door, source.includes(':') ? 6 : 4);
       return sink === undefined ? [] : [sink];

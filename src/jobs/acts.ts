@@ -5,10 +5,13 @@ import type { Clock } from '../clock.js';
 import { reasonOf } from '../errors.js';
 import type { EventOf } from '../journal/events.js';
 import type { Log } from '../log/types.js';
+import type { ReachStep } from './steps.js';
 
 export interface ActContext {
   readonly clock: Clock;
   readonly log: Log;
+  /** Told of each step as it is reached; for tests. */
+  readonly reach: ReachStep;
 }
 
 /** Opens; never rejects. A sink that failed is still to be closed (G4). */
@@ -17,7 +20,7 @@ export async function openSink(
   grant: SinkGrant,
   door: Door,
   signal: AbortSignal,
-  { clock, log }: ActContext,
+  { clock, log, reach }: ActContext,
 ): Promise<EventOf<'Opened'> | EventOf<'OpenFailed'>> {
   let failure: string | undefined;
   try {
@@ -26,6 +29,7 @@ export async function openSink(
     failure = reasonOf(error);
     log.warn({ ...namesOf(grant, sink.name), reason: failure }, 'opening failed');
   }
+  reach('sink-opened');
   // G1: the time counts from the end of the start command.
   const until = sink.close === undefined ? null : Math.round(clock.wall() + door.cmdTimeoutMs);
   const result = { grant: grant.id, sink: sink.name, until };
@@ -40,13 +44,14 @@ export async function closeSink(
   grant: SinkGrant,
   door: Door,
   attempt: number,
-  { log }: Pick<ActContext, 'log'>,
+  { log, reach }: Pick<ActContext, 'log' | 'reach'>,
 ): Promise<EventOf<'Closed'> | EventOf<'CloseFailed'>> {
   const about = { grant: grant.id, sink: sink.name };
   try {
     // An attempt is never broken off: a sink bounds its own time (G10).
     await sink.close?.(grant, new AbortController().signal);
   } catch (error) {
+    reach('sink-closed');
     const reason = reasonOf(error);
     const final = attempt > door.stopRetries;
     const fields = { ...namesOf(grant, sink.name), attempt, reason };
@@ -54,6 +59,7 @@ export async function closeSink(
     else log.warn(fields, 'closing failed and is tried again');
     return { type: 'CloseFailed', ...about, attempt, final, reason };
   }
+  reach('sink-closed');
   return { type: 'Closed', ...about };
 }
 

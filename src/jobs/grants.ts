@@ -17,6 +17,7 @@ import { closeBackoffMs, createQueues } from './queues.js';
 import { RECONCILE_EVERY_MS, reconcile } from './reconciler.js';
 import { type RecoveryContext, recover } from './recovery.js';
 import { createRegistry } from './registry.js';
+import { journalWithSteps, type ReachStep } from './steps.js';
 import type { DoorCatalog, Grants } from './types.js';
 
 export interface GrantsOptions {
@@ -33,6 +34,8 @@ export interface GrantsOptions {
   readonly clock?: Clock;
   /** Milliseconds after the n-th failed close; for tests. */
   readonly closeBackoffMs?: (attempt: number) => number;
+  /** Told of each durable step of a grant's life; for tests. */
+  readonly reach?: ReachStep | undefined;
 }
 
 /** A job that is early by no more than this waits; BullMQ counts in whole milliseconds. */
@@ -42,13 +45,16 @@ const TRIM_EVERY_MS = 60_000;
 const STOP_WAIT_MS = 400;
 
 export function createGrants(options: GrantsOptions): Grants {
-  const { journal, log, key, clock = systemClock } = options;
+  const { log, key, clock = systemClock, reach = () => {} } = options;
+  const journal = options.reach ? journalWithSteps(options.journal, reach) : options.journal;
   const registry = createRegistry();
   const cooldowns = createCooldowns();
   const ledger = createLedger(journal, log);
   const queues = createQueues({ connect: options.connect, key, log });
   const context: RecoveryContext = {
     ...options,
+    reach,
+    journal,
     clock,
     registry,
     cooldowns,
@@ -69,10 +75,13 @@ export function createGrants(options: GrantsOptions): Grants {
     if (stopping) return;
     const { id: grant, round } = arbiter;
     const { door, source } = arbiter.state.context;
-    queues.add({ kind, grant, door, source, round }, delayMs).catch((error: unknown) => {
-      if (stopping) return;
-      log.warn({ grant, kind, reason: reasonOf(error) }, 'no job: the reconciler will see to it');
-    });
+    queues.add({ kind, grant, door, source, round }, delayMs).then(
+      () => reach(kind === 'open' ? 'open-job' : 'close-job'),
+      (error: unknown) => {
+        if (stopping) return;
+        log.warn({ grant, kind, reason: reasonOf(error) }, 'no job: the reconciler will see to it');
+      },
+    );
   }
 
   async function onOpenJob({ grant }: JobBody): Promise<void> {

@@ -45,6 +45,7 @@ async function scene(stopRetries = 2) {
     log: silentLog,
     closeBackoffMs: () => 10,
     scheduleClose: () => {},
+    reach: () => {},
   };
   const completed = await journal.append({ type: 'Completed', ...names });
   const id = grantId(completed);

@@ -16,6 +16,7 @@ describe('the grants that a host holds', () => {
     log: silentLog,
     closeBackoffMs: () => 1,
     scheduleClose: () => {},
+    reach: () => {},
   };
   const arbiter = (id: string) =>
     new Arbiter(
