@@ -15,6 +15,7 @@ export const ERRORS = {
   POSTERN_E_REPLAY: 'The capture file cannot be read.',
   POSTERN_E_ONE_TIME: 'A one-time sequence file cannot be read or rewritten.',
   POSTERN_E_COMMAND: 'A command could not be run, failed, or ran too long.',
+  POSTERN_E_NFT: 'The firewall could not be changed: nft, a right or a table is missing.',
 } as const;
 
 export type ErrorCode = keyof typeof ERRORS;
