@@ -57,6 +57,7 @@ missing_packages() {
     test)
       has nft || echo nftables
       { has knockd && has knock; } || echo knockd
+      has sysctl || echo procps
       local tool
       for tool in nmap hping3 tcpreplay tcpdump iptables faketime; do has "$tool" || echo "$tool"; done
       ;;
