@@ -35,12 +35,14 @@ export function namesSource(command: string): boolean {
 
 /**
  * Whether the door opens for everyone (G9): it has a stop command, and none of its commands names
- * the source, so its grant belongs to the door and not to a source. With a family, only the
+ * the source, so its grant belongs to the door and not to a source. Never so of a door with
+ * `allow`, which is for its source. With a family, only the
  * commands that sources of that family run are judged; a door may well be shared for one family
  * and not for the other (`Command` without `%IP%`, `Command_6` with it), so whoever knows the
  * source asks with its family. Without one: for every family that has commands.
  */
 export function isShared(door: Door, family?: Family): boolean {
+  if (door.allow.length > 0) return false;
   const families: readonly Family[] = family === undefined ? [4, 6] : [family];
   const commands = families
     .map((each) => commandsFor(door, each))
@@ -48,6 +50,7 @@ export function isShared(door: Door, family?: Family): boolean {
   return commands.length > 0 && commands.every(sharedCommands);
 }
 
-function sharedCommands({ start = '', stop }: Commands): boolean {
+/** Whether commands that open and close do so for everyone, whoever knocked. */
+export function sharedCommands({ start = '', stop }: Commands): boolean {
   return stop !== undefined && !namesSource(start) && !namesSource(stop);
 }

@@ -28,6 +28,10 @@ export const FINDINGS = {
   POSTERN_W_TCPFLAGS: 'TCPFlags are missing, or cannot have an effect.',
   POSTERN_W_SHARED_DOOR: 'A door opens for everyone, not for the source that knocked.',
   POSTERN_W_STOP_NOT_INVERSE: 'A stop command does not take back just what its start gave.',
+  POSTERN_W_ALLOW: 'What `allow` gives has no effect, or a command gives it too.',
+  POSTERN_W_FIREWALL_SHUT: "An opened door would still be shut by this host's firewall.",
+  POSTERN_W_FIREWALL_OPEN: "A door is open without a knock, by this host's firewall.",
+  POSTERN_W_FIREWALL_UNKNOWN: "What this host's firewall does to a door cannot be told.",
   POSTERN_W_ONE_TIME: 'A one-time sequence file is used up, or has lines that are skipped.',
   POSTERN_W_INTERFACE: 'An interface is not there (yet).',
 } as const;

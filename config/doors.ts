@@ -1,11 +1,12 @@
 /** The directives of a door, and what becomes of a section that holds them. */
 import type { Directive } from './directives.js';
+import { allowRules } from './firewall-values.js';
 import { ANY_FLAGS, readTcpFlags } from './flags.js';
 import { type DoorDefaults, SHARED_DIRECTIVES } from './options.js';
 import { map } from './reading.js';
 import { readSequence } from './sequence.js';
 import type { Door, FlagRule, SequenceSource } from './types.js';
-import { address, atoiSeconds, nonEmpty, openTime, part, verbatim } from './values.js';
+import { address, atoiSeconds, nonEmpty, openTime, part, verbatim, yesOrNo } from './values.js';
 
 /** A door being read; what both kinds of sequence become is decided at its end. */
 export type DoorDraft = Omit<Door, 'name' | 'line' | 'sequence'> & {
@@ -61,5 +62,7 @@ export const DOOR_DIRECTIVES: readonly Directive<DoorDraft>[] = [
   { name: 'Cmd_Timeout', read: part(openTime, (cmdTimeoutMs) => ({ cmdTimeoutMs })) },
   { name: 'Stop_Command', read: part(verbatim, (stopCommand) => ({ stopCommand })) },
   { name: 'Stop_Command_6', read: part(verbatim, (stopCommand6) => ({ stopCommand6 })) },
+  { name: 'allow', read: part(allowRules, (allow) => ({ allow })) },
+  { name: 'kill_established', read: part(yesOrNo, (killEstablished) => ({ killEstablished })) },
   ...SHARED_DIRECTIVES,
 ];

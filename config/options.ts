@@ -1,5 +1,6 @@
 /** The directives of [options], their defaults and bounds. */
 import type { Directive } from './directives.js';
+import { nftTable } from './firewall-values.js';
 import { good } from './reading.js';
 import type { Door, Options } from './types.js';
 import {
@@ -93,6 +94,8 @@ export const OPTION_DIRECTIVES: readonly Directive<OptionsDraft>[] = [
   },
   { name: 'close_on_exit', read: part(yesOrNo, (closeOnExit) => ({ closeOnExit })) },
   { name: 'sensor_user', read: part(userName, (sensorUser) => ({ sensorUser })) },
+  { name: 'nft_guard', read: part(yesOrNo, (nftGuard) => ({ nftGuard })) },
+  { name: 'nft_table', read: part(nftTable, (table) => ({ nftTable: table })) },
   {
     name: 'journal_length',
     read: part(wholeNumber(1000, 100_000_000), (journalLength) => ({ journalLength })),

@@ -69,6 +69,12 @@ function readOptions(sections: readonly Section[], findings: Findings): OptionsD
       draft = readDirectives(section.directives, OPTION_DIRECTIVES, draft, seen, findings);
     else if (section.directives.some(isUseSyslog)) draft = { ...draft, useSyslog: true };
   }
+  if (draft.nftGuard && draft.nftTable) {
+    const message =
+      'nft_guard and nft_table are two ways to the same end: with nft_table your own rules keep ' +
+      'the ports shut; remove one of them';
+    findings.error('POSTERN_E_CONFIG_VALUE', seen.get('nft_guard') ?? WHOLE_FILE, message);
+  }
   return draft;
 }
 

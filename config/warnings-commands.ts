@@ -1,6 +1,6 @@
 /** Warnings about what a door runs: mostly G9, doors whose stop does not take back their own start. */
 import { type Commands, commandsFor, isShared, namesSource } from './commands.js';
-import type { Findings } from './diagnostics.js';
+import type { Findings, Place } from './diagnostics.js';
 import { ruleChangesOf, sameRule } from './firewall-rules.js';
 import type { Door } from './types.js';
 import type { Locate } from './warnings.js';
@@ -10,9 +10,7 @@ export function warnOfCommands(door: Door, locate: Locate, findings: Findings): 
   const ipv4 = commandsFor(door, 4);
   const ipv6 = commandsFor(door, 6);
   if (ipv4.start === undefined && ipv6.start === undefined) {
-    const stop = door.stopCommand ? ', and its Stop_Command never runs' : '';
-    const message = `door [${door.name}] has no command, so opening it does nothing${stop}`;
-    findings.warning('POSTERN_W_NO_COMMAND', place, message);
+    warnOfNoStart(door, place, findings);
     return;
   }
   const stopPlace = locate(door, 'Stop_Command', 'Stop_Command_6', 'Start_Command');
@@ -27,6 +25,15 @@ export function warnOfCommands(door: Door, locate: Locate, findings: Findings): 
   const reasons = new Set(pairs.flatMap(problemsOf));
   for (const reason of reasons)
     findings.warning('POSTERN_W_STOP_NOT_INVERSE', stopPlace, `door [${door.name}]: ${reason}`);
+}
+
+function warnOfNoStart(door: Door, place: Place, findings: Findings): void {
+  const stops = Boolean(door.stopCommand || door.stopCommand6);
+  if (door.allow.length > 0 && !stops) return;
+  const does =
+    door.allow.length > 0 ? 'has no Start_Command' : 'has no command, so opening it does nothing';
+  const stop = stops ? ', and its Stop_Command never runs' : '';
+  findings.warning('POSTERN_W_NO_COMMAND', place, `door [${door.name}] ${does}${stop}`);
 }
 
 function sameCommands(one: Commands, other: Commands): boolean {

@@ -6,6 +6,7 @@ import type { Knock, Protocol } from '../machines/types.js';
 import { type Findings, findingsOf, type Place, quoted, WHOLE_FILE } from './diagnostics.js';
 import type { ParsedConfiguration, Places } from './parse.js';
 import type { Configuration, Diagnostic, Door } from './types.js';
+import { warnOfAllow, warnOfFirewallOptions } from './warnings-allow.js';
 import { warnOfCommands } from './warnings-commands.js';
 import { warnOfOrder, warnOfOverlaps } from './warnings-sequences.js';
 
@@ -33,12 +34,14 @@ export function configurationWarnings(
     warnOfFlags(door, locate, findings);
     warnOfTimes(door, places, locate, findings);
     warnOfCommands(door, locate, findings);
+    warnOfAllow(door, configuration.options, locate, findings);
     if (door.sequence.kind === 'fixed') {
       warnOfOrder(door, door.sequence.knocks, place, findings);
       warnOfListeners(door, door.sequence.knocks, host, place, findings);
     }
   }
   warnOfOverlaps(configuration.doors, locate, findings);
+  warnOfFirewallOptions(configuration, findings);
   warnOfInterfaces(configuration, host, findings);
   return findings.list;
 }
@@ -71,20 +74,21 @@ function warnOfFlags(door: Door, locate: Locate, findings: Findings): void {
 }
 
 function warnOfTimes(door: Door, places: Places, locate: Locate, findings: Findings): void {
+  const allows = door.allow.length > 0;
   const stops = Boolean(door.stopCommand || door.stopCommand6);
   const given = places.get(door.name)?.has('Cmd_Timeout') ?? false;
-  if (stops && !given)
+  if ((allows || stops) && !given)
     findings.warning(
       'POSTERN_W_TIMEOUT',
-      locate(door, 'Stop_Command', 'Stop_Command_6'),
-      `door [${door.name}] has a stop command but no Cmd_Timeout; it closes after ` +
-        `${door.cmdTimeoutMs / 1000} seconds`,
+      locate(door, ...(allows ? ['allow'] : ['Stop_Command', 'Stop_Command_6'])),
+      `door [${door.name}] has ${allows ? 'allow' : 'a stop command'} but no Cmd_Timeout; it ` +
+        `closes after ${door.cmdTimeoutMs / 1000} seconds`,
     );
-  if (!stops && given)
+  if (!allows && !stops && given)
     findings.warning(
       'POSTERN_W_TIMEOUT',
       locate(door, 'Cmd_Timeout'),
-      `Cmd_Timeout has no effect, for door [${door.name}] has no Stop_Command`,
+      `Cmd_Timeout has no effect, for door [${door.name}] has no Stop_Command and no allow`,
     );
 }
 

@@ -13,6 +13,25 @@ const flags = fc.dictionary(fc.constantFrom(...Object.keys(TCP_FLAG)), fc.boolea
   noNullPrototype: true,
 });
 
+const port = fc.integer({ min: 1, max: 65_535 });
+
+/** What a door allows: entries that are apart, for those that overlap become one. */
+const allow = fc
+  .uniqueArray(port, { maxLength: 12 })
+  .chain((ports) =>
+    fc.tuple(
+      fc.constant(ports.toSorted((a, b) => a - b)),
+      fc.constantFrom('tcp' as const, 'udp' as const),
+    ),
+  )
+  .map(([ports, protocol]) =>
+    ports
+      .slice(0, ports.length - (ports.length % 2))
+      .flatMap((from, index) =>
+        index % 2 === 0 ? [{ protocol, from, to: ports[index + 1] ?? from }] : [],
+      ),
+  );
+
 const door = fc.record(
   {
     knocks: fc.array(
@@ -35,9 +54,19 @@ const door = fc.record(
     stopCommand6: command,
     cooldown: fc.integer({ min: 0, max: 100_000 }),
     reknock: fc.constantFrom('extend' as const, 'rerun' as const, 'ignore' as const),
+    allow,
+    killEstablished: fc.boolean(),
   },
   {
-    requiredKeys: ['knocks', 'seqTimeout', 'cmdTimeout', 'cooldown', 'reknock'],
+    requiredKeys: [
+      'knocks',
+      'seqTimeout',
+      'cmdTimeout',
+      'cooldown',
+      'reknock',
+      'allow',
+      'killEstablished',
+    ],
     noNullPrototype: true,
   },
 );
@@ -57,9 +86,15 @@ function writeDoor(written: Written, index: number): string {
     ['stop_command_6', written.stopCommand6],
     ['cooldown', String(written.cooldown / 1000)],
     ['reknock', written.reknock],
+    ['kill_established', written.killEstablished ? 'yes' : 'no'],
+    ['allow', written.allow.length > 0 ? writeAllow(written.allow) : undefined],
   ];
   const given = lines.filter(([, value]) => value !== undefined);
   return [`[door ${index}]`, ...given.map(([key, value]) => `\t${key} =${value}  `)].join('\n');
+}
+
+function writeAllow(rules: Written['allow']): string {
+  return rules.map(({ protocol, from, to }) => `${from}-${to}/${protocol}`).join(', ');
 }
 
 function writeFlags(all: Readonly<Record<string, boolean>>): string {
@@ -81,8 +116,6 @@ function expected(written: Written, index: number): Omit<Door, 'line'> {
     cmdTimeoutMs: cmdTimeout * 1000,
     cooldownMs: cooldown,
     tcpFlags: { required: bits(true), excluded: bits(false) },
-    allow: [],
-    killEstablished: false,
     commandTimeoutMs: 60_000,
     stopRetries: 10,
     ...rest,
