@@ -187,8 +187,13 @@ export interface Status {
 /** What tests read of `postern events --json`. */
 export interface Event {
   readonly type: string;
+  /** Wall clock, milliseconds. */
+  readonly atMs: number;
   readonly grant?: string;
   readonly door?: string;
   readonly source?: string;
   readonly cause?: string;
+  readonly sink?: string;
+  /** A grant's deadline by the wall clock, milliseconds. */
+  readonly until?: number | null;
 }

@@ -1,0 +1,55 @@
+/**
+ * Runs in the client's namespace: knocks from any of its addresses, and tries every watched service
+ * over and over, so that a test knows from outside when which door was open. Started by `client.ts`.
+ */
+import { connect } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Attempt, Knocking, Orders, Watching } from './client.js';
+
+const HIT_EVERY_MS = 20;
+/** A service that is dropped rather than refused is given up after this. */
+const PATIENCE_MS = 250;
+
+process.on('message', (orders: Orders) => {
+  if ('knock' in orders) void knock(orders.knock);
+  else for (const source of orders.watch.sources) void watch(source, orders.watch);
+});
+process.on('disconnect', () => process.exit(0));
+
+async function knock({ id, source, server, ports }: Knocking): Promise<void> {
+  for (const port of ports) {
+    // One SYN: a closed port answers at once, and nothing is sent again.
+    void tryOnce(source, server, port);
+    await sleep(HIT_EVERY_MS);
+  }
+  process.send?.({ knocked: id });
+}
+
+async function watch(source: string, { server, ports, everyMs }: Watching): Promise<never> {
+  for (;;) {
+    const next = sleep(everyMs);
+    await Promise.all(
+      ports.map(async (port) => {
+        const fromMs = Date.now();
+        const open = await tryOnce(source, server, port);
+        const attempt: Attempt = { source, port, open, fromMs, toMs: Date.now() };
+        process.send?.({ attempt });
+      }),
+    );
+    await next;
+  }
+}
+
+function tryOnce(source: string, host: string, port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ host, port, localAddress: source });
+    const finish = (open: boolean) => {
+      if (open) socket.resetAndDestroy();
+      else socket.destroy();
+      resolve(open);
+    };
+    socket.setTimeout(PATIENCE_MS, () => finish(false));
+    socket.once('connect', () => finish(true));
+    socket.once('error', () => finish(false));
+  });
+}
