@@ -9,7 +9,9 @@ export interface CrashDoor {
   readonly cmdTimeoutMs: number;
   /** Whether its commands write to `starts` and `stops`. */
   readonly hasCommands: boolean;
-  /** Its directives beside sequence, flags and time. */
+  /** What the firewall is told beforehand, so that the service is shut: a command and its input. */
+  readonly shut: { readonly argv: readonly string[]; readonly input?: string };
+  /** Its directives beside sequence and flags. */
   directives(folder: string): Readonly<Record<string, string | number>>;
 }
 
@@ -38,8 +40,12 @@ function commandDoor(
 ): CrashDoor {
   const cmdTimeoutMs = 1000;
   const element = `element inet gate ${name} { %IP% }`;
+  const rule = `tcp dport ${port} ip saddr != @${name} reject with tcp reset`;
+  const chain = `chain in { type filter hook input priority 0; ${rule}; }`;
+  const input = `table inet gate { set ${name} { type ipv4_addr; }\n ${chain}\n }\n`;
   return {
     ...{ name, sequence, port, cmdTimeoutMs, hasCommands: true },
+    shut: { argv: ['nft', '-f', '-'], input },
     directives: (folder) => {
       const { starts, stops } = recordsIn(folder);
       const start = `echo $POSTERN_GRANT >> ${starts} && nft add ${element}`;
@@ -70,6 +76,25 @@ export const FAILING_DOORS: readonly CrashDoor[] = [
   }),
 ];
 
+/** As the how-tos have it: two starts leave a rule behind, and a second stop fails. */
+export const RULE_DOOR: CrashDoor = {
+  name: 'rule',
+  sequence: [7005, 9005, 8005],
+  port: 2225,
+  cmdTimeoutMs: 1000,
+  hasCommands: true,
+  shut: { argv: ['iptables', ...'-A INPUT -p tcp --dport 2225 -j REJECT'.split(' ')] },
+  directives: (folder) => {
+    const { starts, stops } = recordsIn(folder);
+    const rule = 'INPUT -s %IP% -p tcp --dport 2225 -j ACCEPT';
+    return {
+      start_command: `echo $POSTERN_GRANT >> ${starts}; iptables -I ${rule}`,
+      stop_command: `iptables -D ${rule} && echo $POSTERN_GRANT >> ${stops}`,
+      cmd_timeout: 1,
+    };
+  },
+};
+
 /** Text of the knockd.conf. */
 export function confOf(doors: readonly CrashDoor[], folder: string): string {
   const sections = doors.map((door) =>
@@ -80,17 +105,4 @@ export function confOf(doors: readonly CrashDoor[], folder: string): string {
     }),
   );
   return sections.join('\n');
-}
-
-/** Everything behind a door with commands is refused unless its set has the source. */
-export function gateOf(doors: readonly CrashDoor[]): string {
-  const guarded = doors.filter(({ hasCommands }) => hasCommands);
-  const sets = guarded.map(({ name }) => `set ${name} { type ipv4_addr; }`);
-  const rules = guarded.map(
-    ({ name, port }) => `tcp dport ${port} ip saddr != @${name} reject with tcp reset`,
-  );
-  return `table inet gate {
-    ${sets.join('\n')}
-    chain in { type filter hook input priority 0; policy accept; ${rules.join('; ')}; }
-  }\n`;
 }

@@ -8,7 +8,7 @@ import { createNetwork, type Network } from '../support/netns.js';
 import { commandLine, descendants, processesIn } from '../support/process-tree.js';
 import { pidAlive, pidGone } from '../support/processes.js';
 import { Client } from './client.js';
-import { type CrashDoor, confOf, gateOf, recordsIn } from './doors.js';
+import { type CrashDoor, confOf, recordsIn } from './doors.js';
 
 /** systemd's RestartSec, which is how long `Restart=always` waits. */
 const RESTART_MS = 100;
@@ -50,7 +50,13 @@ export class CrashHost {
 
   static async make({ doors, sources }: HostOptions): Promise<CrashHost> {
     const network = await createNetwork({ clientAddresses: sources });
-    await network.must('server', ['nft', '-f', '-'], { input: gateOf(doors) });
+    for (const { shut } of doors) {
+      await network.must(
+        'server',
+        shut.argv,
+        shut.input === undefined ? {} : { input: shut.input },
+      );
+    }
     const ports = doors.map(({ port }) => port);
     const script = `for (const port of [${ports}]) require('net').createServer((s) =>
       s.on('error', () => {}).end()).listen(port, '0.0.0.0', () => console.log('up'))`;
@@ -101,6 +107,15 @@ export class CrashHost {
     this.#checks.push(this.#orphansOf(family));
   }
 
+  /** Stops the core (SIGSTOP) and lets it go on: an absence without an end of anything. */
+  async pause(ms: number): Promise<void> {
+    const { child } = this.postern.program;
+    child.kill('SIGSTOP');
+    this.absences.push({ fromMs: Date.now(), toMs: Date.now() + ms });
+    await new Promise((resolve) => setTimeout(resolve, ms));
+    child.kill('SIGCONT');
+  }
+
   /** As systemd would: a moment after its end. */
   async restart(env: NodeJS.ProcessEnv = {}): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, RESTART_MS));
@@ -133,13 +148,6 @@ export class CrashHost {
     return linesOf(recordsIn(this.folder).stops);
   }
 
-  /** The sources that each firewall set holds now, as `set source`. */
-  async inSets(): Promise<string[]> {
-    const text = await this.network.must('server', ['nft', '-j', 'list', 'sets']);
-    const { nftables } = JSON.parse(text) as { nftables: { set?: NftSet }[] };
-    return nftables.flatMap(({ set }) => (set?.elem ?? []).map((each) => `${set?.name} ${each}`));
-  }
-
   /** Once every look for orphans is over. */
   async checked(): Promise<void> {
     await Promise.all(this.#checks);
@@ -158,11 +166,6 @@ export class CrashHost {
       if (!(await pidGone(pid, ORPHAN_MS)) && pidAlive(pid)) this.strays.push(`${pid} ${what}`);
     }
   }
-}
-
-interface NftSet {
-  readonly name: string;
-  readonly elem?: readonly unknown[];
 }
 
 function grantOf(pid: number): string | undefined {
