@@ -1,4 +1,4 @@
-/** What a sink did about a grant, as the event that the journal is to hold. */
+/** What a sink does about a grant, and how it is told: its outcome, never an exception. */
 import type { Door } from '../../config/types.js';
 import type { Sink, SinkGrant } from '../../sinks/types.js';
 import type { Clock } from '../clock.js';
@@ -14,14 +14,16 @@ export interface ActContext {
   readonly reach: ReachStep;
 }
 
-/** Opens; never rejects. A sink that failed is still to be closed (G4). */
+/** A sink that does not say within this that it moved a deadline is not waited for, milliseconds. */
+const EXTEND_WITHIN_MS = 5000;
+
+/** Opens; never rejects. Resolves with why it failed, or undefined. */
 export async function openSink(
   sink: Sink,
   grant: SinkGrant,
-  door: Door,
   signal: AbortSignal,
-  { clock, log, reach }: ActContext,
-): Promise<EventOf<'Opened'> | EventOf<'OpenFailed'>> {
+  { log, reach }: ActContext,
+): Promise<string | undefined> {
   let failure: string | undefined;
   try {
     await sink.open(grant, signal);
@@ -30,12 +32,22 @@ export async function openSink(
     log.warn({ ...namesOf(grant, sink.name), reason: failure }, 'opening failed');
   }
   reach('sink-opened');
-  // G1: the time counts from the end of the start command.
-  const until = sink.close === undefined ? null : Math.round(clock.wall() + door.cmdTimeoutMs);
-  const result = { grant: grant.id, sink: sink.name, until };
-  return failure === undefined
-    ? { type: 'Opened', ...result }
-    : { type: 'OpenFailed', ...result, reason: failure };
+  return failure;
+}
+
+/** Tells a sink that cares of a deadline that moved; never rejects. */
+export async function extendSink(
+  sink: Sink,
+  grant: SinkGrant,
+  { log, reach }: ActContext,
+): Promise<void> {
+  try {
+    await sink.extend?.(grant, AbortSignal.timeout(EXTEND_WITHIN_MS));
+  } catch (error) {
+    const fields = { ...namesOf(grant, sink.name), reason: reasonOf(error) };
+    log.error(fields, 'the new deadline could not be set: it may close at the former one');
+  }
+  reach('sink-extended');
 }
 
 /** One attempt to close, the n-th of its series; never rejects. The last one alarms (G5). */
@@ -44,7 +56,7 @@ export async function closeSink(
   grant: SinkGrant,
   door: Door,
   attempt: number,
-  { log, reach }: Pick<ActContext, 'log' | 'reach'>,
+  { log, reach }: ActContext,
 ): Promise<EventOf<'Closed'> | EventOf<'CloseFailed'>> {
   const about = { grant: grant.id, sink: sink.name };
   try {

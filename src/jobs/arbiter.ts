@@ -1,29 +1,33 @@
 /**
  * The one who decides about one grant. Job, reconciler, re-knock and shutdown all ask here, one
- * after the other, so that they never collide (DESIGN 6).
+ * after the other, so that they never collide (DESIGN 6). Turns are short: nobody waits in one for
+ * a sink to close, so that a stop command that hangs keeps no other sink open.
  */
 import type { Door } from '../../config/types.js';
-import {
-  advanceGrant,
-  type GrantEvent,
-  type GrantPhase,
-  type GrantState,
-  isFinal,
-} from '../../machines/grant.js';
+import type { GrantPhase, GrantState } from '../../machines/grant.js';
 import type { Sink, SinkGrant } from '../../sinks/types.js';
 import { reasonOf } from '../errors.js';
 import type { EventOf } from '../journal/events.js';
-import { type ActContext, closeSink, openSink } from './acts.js';
+import { type ActContext, extendSink } from './acts.js';
+import { SinkClosings } from './closings.js';
 import type { Ledger } from './ledger.js';
+import { type SinkOpening, startOpening } from './opening.js';
+import { GrantRecord, type SentOpening } from './record.js';
+import { SinkDeadlines } from './sink-deadlines.js';
+import { createTurns } from './turns.js';
+import { maySkipJournal } from './unjournalled.js';
 
 export type CloseCause = EventOf<'Closing'>['cause'];
 
 export type CloseResult =
   | { readonly kind: 'closed' | 'failed' | 'gone' }
-  /** Its time has not come: so many milliseconds are left. */
+  /** Nothing is due: so many milliseconds are left. */
   | { readonly kind: 'early'; readonly leftMs: number }
-  /** An attempt failed; the next one is due in so many milliseconds (G5). */
+  /** Something is still to be closed, or to be tried again (G5), in so many milliseconds. */
   | { readonly kind: 'again'; readonly leftMs: number };
+
+/** `stale`: it is not waiting to be opened. `refused`: it could not be journalled. */
+export type OpenResult = 'started' | 'stale' | 'refused';
 
 export interface ArbiterContext extends ActContext {
   readonly ledger: Ledger;
@@ -39,20 +43,12 @@ export interface ArbiterGrant {
   readonly sinks: readonly Sink[];
   /** Grants of one key are never live at once (DESIGN 6, G9). Undefined: it stands alone. */
   readonly key: string | undefined;
-  /** Monotonic ms; known for a grant taken over from the journal. */
-  readonly deadlineMs?: number;
+  /** Known for a grant taken over from the journal. */
+  readonly deadlines?: SinkDeadlines;
   /** It waits for another grant to close, until `release`. */
   readonly held?: boolean;
   /** Resolves once its Completed event is durable; nothing is opened before. */
   readonly completed?: Promise<void>;
-}
-
-/** An Opening on its way into the journal. */
-interface Prepared {
-  readonly opening: EventOf<'Opening'>;
-  readonly durable: Promise<unknown>;
-  /** Monotonic ms of its provisional deadline; null: it has none. */
-  readonly deadlineMs: number | null;
 }
 
 export class Arbiter {
@@ -63,19 +59,18 @@ export class Arbiter {
   readonly finished: Promise<void>;
   readonly #sinks: readonly Sink[];
   readonly #with: ArbiterContext;
-  readonly #opening = new AbortController();
+  readonly #record: GrantRecord;
+  readonly #deadlines: SinkDeadlines;
   readonly #completed: Promise<void>;
-  #prepared: Prepared | undefined;
+  readonly #closings: SinkClosings;
+  readonly #turns = createTurns();
   #finish = () => {};
-  #state: GrantState;
-  #deadlineMs: number | null;
   #begunMs: number;
   #round = 0;
   #held: boolean;
-  #claimed = false;
-  #opened: Promise<void> | undefined;
-  #tail: Promise<unknown> = Promise.resolve();
-  #waiting = 0;
+  #claimed: Promise<OpenResult> | undefined;
+  #prepared: SentOpening | undefined;
+  #opening: SinkOpening | undefined;
 
   constructor(grant: ArbiterGrant, context: ArbiterContext) {
     this.id = grant.state.context.id;
@@ -83,27 +78,39 @@ export class Arbiter {
     this.key = grant.key;
     this.#sinks = grant.sinks;
     this.#with = context;
-    this.#state = grant.state;
-    this.#deadlineMs = grant.deadlineMs ?? null;
+    this.#record = new GrantRecord(grant.state, context);
+    this.#deadlines = grant.deadlines ?? new SinkDeadlines();
+    this.#closings = new SinkClosings({
+      door: grant.door,
+      record: this.#record,
+      deadlines: this.#deadlines,
+      closeBackoffMs: context.closeBackoffMs,
+      onAttempt: () => {
+        this.remind();
+        this.#settle();
+      },
+      context,
+    });
     this.#begunMs = context.clock.now();
     this.#held = grant.held ?? false;
     this.#completed = grant.completed ?? Promise.resolve();
+    this.#completed.catch(() => {}); // `open` hears of it.
     this.finished = new Promise((resolve) => {
       this.#finish = resolve;
     });
   }
 
   get state(): GrantState {
-    return this.#state;
+    return this.#record.state;
   }
 
   get phase(): GrantPhase {
-    return this.#state.phase;
+    return this.#record.phase;
   }
 
   /** Monotonic ms when it is to be closed, or closing is to be tried again; null: never. */
   get deadlineMs(): number | null {
-    return this.#deadlineMs;
+    return this.#deadlines.nextMs;
   }
 
   /** Grows with every new deadline, so that each gets a job of its own. */
@@ -113,18 +120,29 @@ export class Arbiter {
 
   /** Monotonic ms since when it has been waiting to be opened; undefined: it is not. */
   get waitingSinceMs(): number | undefined {
-    const waits = this.phase === 'completed' && !this.#claimed && !this.#held;
+    const waits = this.phase === 'completed' && this.#claimed === undefined && !this.#held;
     return waits ? this.#begunMs : undefined;
   }
 
-  /** Whether somebody is acting on it right now. */
+  /** Whether somebody is deciding about it right now. */
   get isBusy(): boolean {
-    return this.#waiting > 0;
+    return this.#turns.isBusy;
   }
 
-  /** Whether there is anything to take back. */
-  get isClosable(): boolean {
-    return this.#sinks.some((sink) => sink.close !== undefined);
+  /** Whether the journal does not know yet that it is open (T14). */
+  get isUnjournalled(): boolean {
+    return this.#record.isUnjournalled;
+  }
+
+  /** Whether it may be opened, and given more time, while the journal is out of reach (T14). */
+  get maySkipJournal(): boolean {
+    return maySkipJournal(this.door, this.#sinks);
+  }
+
+  /** The grant as a sink is to know it now, to restore its own memory from (T15). */
+  get live(): SinkGrant | undefined {
+    const isLive = this.phase === 'open' || this.phase === 'opening';
+    return isLive ? this.#record.grantUntil(this.deadlineMs) : undefined;
   }
 
   /** The grant it waited for is closed: its time to be opened begins now. */
@@ -133,33 +151,9 @@ export class Arbiter {
     this.#begunMs = this.#with.clock.now();
   }
 
-  /** Its job came before its time (the wall clock was set): asks for another one. */
+  /** Its job came before its time, or will come too late (the wall clock was set): asks anew. */
   remind(): void {
-    if (this.#deadlineMs !== null) this.#setDeadline(this.#deadlineMs);
-  }
-
-  /**
-   * Journals Opening and starts the sinks; resolves when they have started, not when they are
-   * done. Only the first call does anything: a start command runs at most once (DESIGN 5).
-   */
-  async open(): Promise<'started' | 'stale' | 'refused'> {
-    if (this.waitingSinceMs === undefined) return 'stale';
-    this.#claimed = true;
-    return this.#serially(async () => {
-      const { opening, durable, deadlineMs } = this.#prepared ?? this.#sendOpening();
-      try {
-        await Promise.all([this.#completed, durable]);
-      } catch (error) {
-        const reason = reasonOf(error);
-        this.#with.log.error({ ...this.#names, reason }, 'not opened: it could not be journalled');
-        this.#abandon('its opening could not be made durable');
-        return 'refused';
-      }
-      this.#apply(opening);
-      this.#deadlineMs = deadlineMs;
-      this.#opened = this.#openSinks();
-      return 'started';
-    });
+    if (this.deadlineMs !== null) this.#schedule();
   }
 
   /**
@@ -167,81 +161,104 @@ export class Arbiter {
    * same time. A crash in between is settled as any opening of unknown outcome is: by closing.
    */
   prepare(): void {
-    this.#prepared ??= this.#sendOpening();
+    this.#prepared ??= this.#record.sendOpening(this.#provisionalMs);
   }
 
-  #sendOpening(): Prepared {
-    const { clock, ledger } = this.#with;
-    const leastMs = this.door.commandTimeoutMs + this.door.cmdTimeoutMs;
-    const until = this.isClosable ? Math.round(clock.wall() + leastMs) : null;
-    const { configuration } = this.#state.context;
-    const opening = { type: 'Opening', ...this.#names, configuration, until } as const;
-    const durable = ledger.send(opening)?.durable ?? ledger.must(opening);
-    durable.catch(() => {}); // `open` hears of it.
-    return { opening, durable, deadlineMs: until === null ? null : clock.now() + leastMs };
+  /**
+   * Journals Opening and starts the sinks; resolves when they have started, not when they are done.
+   * Only the first call does anything: a start command runs at most once (DESIGN 5).
+   */
+  open(): Promise<OpenResult> {
+    if (this.#claimed !== undefined) return this.#claimed;
+    if (this.waitingSinceMs === undefined) return Promise.resolve('stale');
+    this.#claimed = this.#turns.take(async () => {
+      this.prepare();
+      const prepared = this.#prepared;
+      try {
+        await Promise.all([this.#completed, prepared?.durable]);
+      } catch (error) {
+        if (!this.maySkipJournal) {
+          this.#record.refuse(reasonOf(error));
+          this.#settle();
+          return 'refused';
+        }
+        this.#openUnjournalled(reasonOf(error));
+        return 'started';
+      }
+      if (prepared !== undefined) this.#record.apply(prepared.opening);
+      this.#openSinks(prepared?.deadlineMs ?? null);
+      return 'started';
+    });
+    return this.#claimed;
+  }
+
+  /** Starts the sinks though the journal is known to be out of reach; only where it may (T14). */
+  openUnjournalled(reason: string): void {
+    if (!this.maySkipJournal || this.#claimed !== undefined) return;
+    this.#claimed = Promise.resolve('started');
+    this.#openUnjournalled(reason);
   }
 
   /** Nothing ran and nothing will. */
   abandon(reason: string): void {
-    if (this.phase !== 'completed' || this.#claimed) return;
-    this.#claimed = true;
-    this.#abandon(reason);
+    if (this.phase !== 'completed' || this.#claimed !== undefined) return;
+    this.#claimed = Promise.resolve('refused');
+    this.#record.note({ type: 'Abandoned', grant: this.id, reason });
+    this.#settle();
   }
 
   /** What a crash left unknown about its sinks counts as failed: it will be closed (DESIGN 5). */
   settleUnknown(reason: string): void {
     for (const { name, close } of this.#sinks) {
-      if (name in this.#state.context.sinks) continue;
-      const until = close === undefined ? null : this.#state.context.provisionalMs;
-      this.#note({ type: 'OpenFailed', grant: this.id, sink: name, until, reason });
+      if (this.#record.sink(name) !== undefined) continue;
+      const until = close === undefined ? null : this.state.context.provisionalMs;
+      this.#record.note({ type: 'OpenFailed', grant: this.id, sink: name, until, reason });
     }
-    if (isFinal(this.#state)) this.#finish();
+    if (this.#record.isFinal) this.#finish();
   }
 
-  /** A door without commands: open by word alone. */
+  /** A door that runs nothing: open by word alone. */
   openWithoutSinks(): void {
-    this.#claimed = true;
-    this.#note({ type: 'Opened', grant: this.id, sink: 'none', until: null });
+    this.#claimed = Promise.resolve('started');
+    this.#record.note({ type: 'Opened', grant: this.id, sink: 'none', until: null });
     this.#settle();
   }
 
   /**
    * A knock while it is live moves the deadline (G2). False when it is too late for that. Rejects
-   * with POSTERN_E_JOURNAL, the deadline unmoved.
+   * with POSTERN_E_JOURNAL, the deadline unmoved. `lost`: why the journal is out of reach, if that
+   * is known already.
    */
-  async extend(source: string): Promise<boolean> {
+  async extend(source: string, lost?: string): Promise<boolean> {
     // The time counts from the end of the start command (G1), which is later than this knock.
     if (this.phase === 'completed' || this.phase === 'opening') return true;
-    const { clock, ledger } = this.#with;
+    const { clock } = this.#with;
     const deadlineMs = clock.now() + this.door.cmdTimeoutMs;
     const until = Math.round(clock.wall() + this.door.cmdTimeoutMs);
-    return this.#serially(async () => {
+    return this.#turns.take(async () => {
       if (this.phase !== 'open') return false;
-      const extended: GrantEvent = { type: 'Extended', grant: this.id, source, until };
-      await ledger.must(extended);
-      this.#apply(extended);
-      this.#setDeadline(Math.max(this.#deadlineMs ?? deadlineMs, deadlineMs));
+      if (this.#deadlines.areProvisional) return true;
+      const extended = { type: 'Extended', grant: this.id, source, until } as const;
+      await this.#record.must(extended, this.maySkipJournal, lost);
+      this.#deadlines.moveTo(deadlineMs);
+      this.#schedule();
+      for (const sink of this.#sinks) {
+        // Called in this turn, before any close; not waited for, or a close would hang on it.
+        if (sink.extend && this.#record.sink(sink.name)?.phase === 'open') {
+          void extendSink(sink, this.#record.grantUntil(this.deadlineMs), this.#with);
+        }
+      }
       return true;
     });
   }
 
   /**
    * Closes what is due, without waiting for Redis: the journal learns of it when it can. For
-   * `deadline` and `reconciler` only when its time has come; else at once, an opening is broken off.
+   * `deadline` and `reconciler` only what is due; else all at once, an opening is broken off.
    */
-  close(cause: CloseCause): Promise<CloseResult> {
-    return this.#serially(async () => {
-      const leftMs = this.#leftMs(cause);
-      if (leftMs > 0) return { kind: 'early', leftMs };
-      if (this.phase === 'completed') this.abandon(`closed before it was opened: ${cause}`);
-      if (this.#opened !== undefined) {
-        this.#opening.abort(new Error(`closed while it was opening: ${cause}`));
-        await this.#opened;
-      }
-      if (isFinal(this.#state)) return { kind: 'gone' };
-      if (this.phase === 'failed' && cause !== 'recovery') return { kind: 'gone' };
-      return this.#closeSinks(cause);
-    });
+  async close(cause: CloseCause): Promise<CloseResult> {
+    const { closing } = await this.#turns.take(() => this.#beginToClose(cause));
+    return closing;
   }
 
   /**
@@ -249,92 +266,90 @@ export class Arbiter {
    * it is. Resolves when nobody acts on the grant any more.
    */
   async letGo(): Promise<void> {
-    if (!this.isClosable) this.#opening.abort(new Error('postern ends'));
-    await this.#opened;
-    await this.#tail;
+    this.#opening?.letGo('postern ends');
+    await Promise.all([this.#opening?.closable, this.#opening?.kept, this.#turns.idle()]);
+    await this.#closings.ended();
   }
 
-  #leftMs(cause: CloseCause): number {
-    if (cause !== 'deadline' && cause !== 'reconciler') return 0;
+  /** Milliseconds that an open may last before the deadline is known (G10); null: for ever. */
+  get #provisionalMs(): number | null {
+    const closable = this.#sinks.filter(({ close }) => close !== undefined);
+    if (closable.length === 0) return null;
+    // What the kernel times, it opens in no time.
+    const slow = closable.some(({ kernelTimed }) => kernelTimed !== true);
+    return (slow ? this.door.commandTimeoutMs : 0) + this.door.cmdTimeoutMs;
+  }
+
+  #openUnjournalled(reason: string): void {
+    const { opening, deadlineMs } = this.#record.opening(this.#provisionalMs);
+    const happenedAtMs = Math.round(this.#with.clock.wall());
+    this.#record.noteUnjournalled({ ...opening, happenedAtMs }, reason);
+    this.#openSinks(deadlineMs);
+  }
+
+  #openSinks(provisionalMs: number | null): void {
+    this.#deadlines.provide(provisionalMs);
+    const opening = startOpening({
+      sinks: this.#sinks,
+      door: this.door,
+      provisionalMs,
+      grantUntil: (deadlineMs) => this.#record.grantUntil(deadlineMs),
+      note: (event) => this.#record.note(event),
+      onDeadline: (deadlineMs) => {
+        const closable = this.#sinks.filter(({ close }) => close !== undefined);
+        this.#deadlines.settle(
+          closable.map(({ name }) => name),
+          deadlineMs,
+        );
+        this.#schedule();
+      },
+      context: this.#with,
+    });
+    this.#opening = opening;
+    void opening.kept.then(() => this.#settle());
+    void opening.closable.then(() => this.#settle());
+  }
+
+  async #beginToClose(cause: CloseCause): Promise<{ closing: Promise<CloseResult> }> {
+    const decided = (result: CloseResult) => ({ closing: Promise.resolve(result) });
+    const onlyDue = cause === 'deadline' || cause === 'reconciler';
+    const leftMs = onlyDue ? this.#leftMs() : 0;
+    if (leftMs > 0) return decided({ kind: 'early', leftMs });
+    if (this.phase === 'completed') this.abandon(`closed before it was opened: ${cause}`);
+    const why = `closed while it was opening: ${cause}`;
+    this.#opening?.breakOff(why);
+    if (!onlyDue) this.#opening?.letGo(why);
+    await Promise.all([this.#opening?.closable, onlyDue ? undefined : this.#opening?.kept]);
+    if (this.#record.isFinal) return decided({ kind: 'gone' });
+    if (this.phase === 'failed' && cause !== 'recovery') return decided({ kind: 'gone' });
+    return { closing: this.#closeSinks(cause, onlyDue) };
+  }
+
+  #leftMs(): number {
     if (this.phase === 'completed') return Number.POSITIVE_INFINITY;
-    return (this.#deadlineMs ?? Number.POSITIVE_INFINITY) - this.#with.clock.now();
+    return (this.deadlineMs ?? Number.POSITIVE_INFINITY) - this.#with.clock.now();
   }
 
-  get #sinkGrant(): SinkGrant {
-    const { id, door, source, host, provisionalMs } = this.#state.context;
-    const leftMs = this.#deadlineMs === null ? null : this.#deadlineMs - this.#with.clock.now();
-    return { id, door, source, host, untilMs: provisionalMs, leftMs };
-  }
-
-  async #openSinks(): Promise<void> {
-    const grant = this.#sinkGrant;
-    const { signal } = this.#opening;
-    await Promise.all(
-      this.#sinks.map(async (sink) => {
-        this.#note(await openSink(sink, grant, this.door, signal, this.#with));
-      }),
-    );
-    this.#opened = undefined;
-    if (this.isClosable) this.#setDeadline(this.#with.clock.now() + this.door.cmdTimeoutMs);
-    this.#settle();
-  }
-
-  async #closeSinks(cause: CloseCause): Promise<CloseResult> {
-    if (this.phase !== 'closing') this.#note({ type: 'Closing', grant: this.id, cause });
-    await Promise.all(
-      this.#sinks.map(async (sink) => {
-        const state = this.#state.context.sinks[sink.name];
-        if (state?.phase !== 'open') return;
-        const attempt = state.attempts + 1;
-        this.#note(await closeSink(sink, this.#sinkGrant, this.door, attempt, this.#with));
-      }),
-    );
-    this.#settle();
+  async #closeSinks(cause: CloseCause, onlyDue: boolean): Promise<CloseResult> {
+    const nowMs = this.#with.clock.now();
+    if (this.phase !== 'closing') {
+      this.#record.note({ type: 'Closing', grant: this.id, cause });
+    }
+    for (const sink of this.#sinks) {
+      if (!onlyDue || this.#deadlines.isDue(sink.name, nowMs)) this.#closings.begin(sink);
+    }
+    await this.#closings.ended();
     if (this.phase === 'failed') return { kind: 'failed' };
-    if (isFinal(this.#state)) return { kind: 'closed' };
-    const attempts = Object.values(this.#state.context.sinks).map((sink) => sink.attempts);
-    const leftMs = this.#with.closeBackoffMs(Math.max(...attempts));
-    this.#setDeadline(this.#with.clock.now() + leftMs);
-    return { kind: 'again', leftMs };
+    if (this.#record.isFinal) return { kind: 'closed' };
+    return { kind: 'again', leftMs: this.#leftMs() };
   }
 
-  get #names() {
-    const { id: grant, door, source } = this.#state.context;
-    return { grant, door, source };
-  }
-
-  #setDeadline(deadlineMs: number): void {
-    this.#deadlineMs = deadlineMs;
+  #schedule(): void {
     this.#round += 1;
     this.#with.scheduleClose(this);
   }
 
-  #abandon(reason: string): void {
-    this.#note({ type: 'Abandoned', grant: this.id, reason });
-    this.#settle();
-  }
-
-  #note(event: GrantEvent): void {
-    this.#apply(event);
-    this.#with.ledger.note(event);
-  }
-
-  #apply(event: GrantEvent): void {
-    this.#state = advanceGrant(this.#state, event);
-  }
-
   #settle(): void {
-    if (isFinal(this.#state) || this.phase === 'failed') this.#finish();
-  }
-
-  async #serially<T>(act: () => Promise<T>): Promise<T> {
-    this.#waiting += 1;
-    const turn = this.#tail.then(act);
-    this.#tail = turn.catch(() => {}); // Whoever asked hears of it.
-    try {
-      return await turn;
-    } finally {
-      this.#waiting -= 1;
-    }
+    if (this.#record.isFinal || this.phase === 'failed') this.#finish();
   }
 }

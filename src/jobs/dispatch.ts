@@ -1,4 +1,5 @@
 /** From a completion to a grant: a new one, more time for a live one, or nothing (G2, G3, G9). */
+import { randomInt } from 'node:crypto';
 import type { Door } from '../../config/types.js';
 import { type GrantState, newGrant } from '../../machines/grant.js';
 import type { Sink } from '../../sinks/types.js';
@@ -10,10 +11,13 @@ import type { Cooldowns } from './cooldowns.js';
 import { exclusionKey } from './keys.js';
 import type { Registry } from './registry.js';
 import type { Completion, DispatchResult } from './types.js';
+import { maySkipJournal } from './unjournalled.js';
 
 export interface DispatchContext extends ArbiterContext {
   readonly registry: Registry;
   readonly cooldowns: Cooldowns;
+  /** This host's name. */
+  readonly host: string;
   readonly sinksFor: (door: Door, source: string) => readonly Sink[];
   /** Puts the open job into the queue. */
   readonly scheduleOpen: (arbiter: Arbiter) => void;
@@ -21,7 +25,7 @@ export interface DispatchContext extends ArbiterContext {
 
 /**
  * Makes the completion durable, then decides. Rejects with POSTERN_E_JOURNAL when it could not be
- * made durable; nothing runs then.
+ * made durable; nothing runs then, unless the door may open without the journal (T14).
  */
 export async function complete(
   completion: Completion,
@@ -40,7 +44,12 @@ export async function complete(
     const sent = ledger.send(body);
     if (sent !== undefined) return dispatchSent(sent, stateOf(sent.event, body), door, context);
   }
-  const event = claim === undefined ? await ledger.must(body) : await ledger.claim(claim, body);
+  let event: JournalEvent | undefined;
+  try {
+    event = claim === undefined ? await ledger.must(body) : await ledger.claim(claim, body);
+  } catch (error) {
+    return dispatchLost(stateOf(unwritten(body, context), body), door, error, context);
+  }
   if (event === undefined) return { kind: 'spent' };
   return dispatch(stateOf(event, body), door, context);
 }
@@ -56,13 +65,49 @@ async function dispatchSent(
   context: DispatchContext,
 ): Promise<DispatchResult> {
   const key = exclusionKey(door, state.context.source);
-  if (key !== undefined && context.registry.live(key) !== undefined) {
+  const isFirst = key === undefined || context.registry.liveOf(key) === undefined;
+  const begun = isFirst ? begin(state, door, context, { completed: durable }) : undefined;
+  try {
     await durable;
-    return dispatch(state, door, context);
+  } catch (error) {
+    if (begun === undefined) return dispatchLost(state, door, error, context);
+    return opensAnyway(begun, error, context);
   }
-  const result = begin(state, door, context, { completed: durable });
-  await durable;
-  return result;
+  return begun ?? dispatch(state, door, context);
+}
+
+/** A grant that was begun, but whose Completed could not be made durable. */
+async function opensAnyway(
+  begun: DispatchResult,
+  error: unknown,
+  { registry }: DispatchContext,
+): Promise<DispatchResult> {
+  const arbiter = begun.kind === 'opening' ? registry.find(begun.grant) : undefined;
+  if (arbiter?.maySkipJournal && (await arbiter.open()) === 'started') {
+    return { kind: 'opening', grant: arbiter.id, unjournalled: true };
+  }
+  arbiter?.abandon('its completion could not be made durable');
+  throw error;
+}
+
+/** The journal is out of reach: opens what may be opened without (T14), and refuses all else. */
+async function dispatchLost(
+  state: GrantState,
+  door: Door,
+  error: unknown,
+  context: DispatchContext,
+): Promise<DispatchResult> {
+  if (!maySkipJournal(door, context.sinksFor(door, state.context.source))) throw error;
+  return dispatch(state, door, context, reasonOf(error));
+}
+
+/**
+ * Stands for an event that could not be written, to tell its grant by. Its id is none that the
+ * journal would give: those of one millisecond are counted from zero.
+ */
+function unwritten(body: EventOf<'Completed'>, { clock, host }: DispatchContext): JournalEvent {
+  const atMs = Math.floor(clock.wall());
+  return { ...body, id: `${atMs}-${randomInt(2 ** 47, 2 ** 48 - 1)}`, host, atMs };
 }
 
 function stateOf(event: JournalEvent, { door, source, configuration }: EventOf<'Completed'>) {
@@ -77,26 +122,30 @@ function stateOf(event: JournalEvent, { door, source, configuration }: EventOf<'
   });
 }
 
-/** Decides what a durable completion gives. */
+/** Decides what a completion gives. `lost`: why the journal does not know of it (T14). */
 export async function dispatch(
   state: GrantState,
   door: Door,
   context: DispatchContext,
+  lost?: string,
 ): Promise<DispatchResult> {
   const { id, source } = state.context;
   const key = exclusionKey(door, source);
-  const drop = (reason: string) => context.ledger.note({ type: 'Abandoned', grant: id, reason });
+  const drop = (reason: string): void => {
+    // What the journal does not know needs no end.
+    if (lost === undefined) void context.ledger.note({ type: 'Abandoned', grant: id, reason });
+  };
   for (;;) {
-    const live = key === undefined ? undefined : context.registry.live(key);
-    if (live === undefined) return begin(state, door, context);
-    if (live.phase === 'closing') return begin(state, door, context, { before: live });
+    const live = key === undefined ? undefined : context.registry.liveOf(key);
+    if (live === undefined) return begin(state, door, context, { lost });
+    if (live.phase === 'closing') return begin(state, door, context, { before: live, lost });
     if (door.reknock === 'ignore') {
       drop(`${live.id} is live, and reknock = ignore`);
       return { kind: 'ignored', reason: 'reknock' };
     }
     try {
       // False: it began to close while we asked, so look again.
-      if (!(await live.extend(source))) continue;
+      if (!(await live.extend(source, lost))) continue;
     } catch (error) {
       drop(`${live.id} could not be extended: ${reasonOf(error)}`);
       throw error;
@@ -111,18 +160,20 @@ interface Beginning {
   readonly before?: Arbiter;
   /** Resolves once the Completed event is durable. */
   readonly completed?: Promise<void>;
+  /** Why there is no Completed event; only where the door may do without. */
+  readonly lost?: string | undefined;
 }
 
 function begin(
   state: GrantState,
   door: Door,
   context: DispatchContext,
-  { before, completed = Promise.resolve() }: Beginning = {},
+  { before, lost, completed = completedOf(lost) }: Beginning,
 ): DispatchResult {
   const { clock, cooldowns, ledger, registry } = context;
   const { id, source } = state.context;
   if (!cooldowns.isCool(door, source, clock.now())) {
-    ledger.note({ type: 'Abandoned', grant: id, reason: 'cooldown' });
+    void ledger.note({ type: 'Abandoned', grant: id, reason: 'cooldown' });
     return { kind: 'ignored', reason: 'cooldown' };
   }
   cooldowns.begin(door, source, clock.now());
@@ -132,14 +183,19 @@ function begin(
   const arbiter = new Arbiter({ state, door, sinks, key, held, completed }, context);
   registry.add(arbiter);
   if (sinks.length === 0) arbiter.openWithoutSinks();
-  else if (before === undefined) {
-    arbiter.prepare();
-    context.scheduleOpen(arbiter);
-  } else {
+  else if (before !== undefined) {
     void before.finished.then(() => {
       arbiter.release();
       context.scheduleOpen(arbiter);
     });
+  } else if (lost !== undefined) arbiter.openUnjournalled(lost);
+  else {
+    arbiter.prepare();
+    context.scheduleOpen(arbiter);
   }
-  return { kind: 'opening', grant: id };
+  return { kind: 'opening', grant: id, ...(lost !== undefined && { unjournalled: true as const }) };
+}
+
+async function completedOf(lost: string | undefined): Promise<void> {
+  if (lost !== undefined) throw new Error(lost);
 }

@@ -20,7 +20,7 @@ function begun(event: JournalEvent): GrantState | undefined {
     door,
     source,
     configuration,
-    completedAtMs: event.atMs,
+    completedAtMs: event.type === 'Opening' ? (event.happenedAtMs ?? event.atMs) : event.atMs,
   });
 }
 

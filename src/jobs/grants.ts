@@ -18,7 +18,8 @@ import { RECONCILE_EVERY_MS, reconcile } from './reconciler.js';
 import { type RecoveryContext, recover } from './recovery.js';
 import { createRegistry } from './registry.js';
 import { journalWithSteps, type ReachStep } from './steps.js';
-import type { DoorCatalog, Grants } from './types.js';
+import type { DoorCatalog, Grants, LiveGrant } from './types.js';
+import { watchWallClock } from './wall-jumps.js';
 
 export interface GrantsOptions {
   readonly journal: Journal;
@@ -30,12 +31,16 @@ export interface GrantsOptions {
   readonly catalog: DoorCatalog;
   /** What acts on the grants of a door for that source; empty: the door runs nothing for it. */
   readonly sinksFor: (door: Door, source: string) => readonly Sink[];
+  /** Restores what sinks remember of the grants that live on from before; called by `recover`. */
+  readonly restoreSinks?: (live: readonly LiveGrant[]) => Promise<void>;
   readonly log: Log;
   readonly clock?: Clock;
   /** Milliseconds after the n-th failed close; for tests. */
   readonly closeBackoffMs?: (attempt: number) => number;
   /** Told of each durable step of a grant's life; for tests. */
   readonly reach?: ReachStep | undefined;
+  /** Which of the layers that close a door are at work (DESIGN 7); for tests that take one away. */
+  readonly layers?: { readonly queue: boolean; readonly reconciler: boolean };
 }
 
 /** A job that is early by no more than this waits; BullMQ counts in whole milliseconds. */
@@ -51,8 +56,11 @@ export function createGrants(options: GrantsOptions): Grants {
   const cooldowns = createCooldowns();
   const ledger = createLedger(journal, log);
   const queues = createQueues({ connect: options.connect, key, log });
+  const { layers = { queue: true, reconciler: true } } = options;
+  const jumpedMs = watchWallClock(clock);
   const context: RecoveryContext = {
     ...options,
+    restoreSinks: options.restoreSinks ?? (async () => {}),
     reach,
     journal,
     clock,
@@ -72,7 +80,7 @@ export function createGrants(options: GrantsOptions): Grants {
   let stopping = false;
 
   function enqueue(kind: JobBody['kind'], arbiter: Arbiter, delayMs: number): void {
-    if (stopping) return;
+    if (stopping || !layers.queue) return;
     const { id: grant, round } = arbiter;
     const { door, source } = arbiter.state.context;
     queues.add({ kind, grant, door, source, round }, delayMs).then(
@@ -102,9 +110,20 @@ export function createGrants(options: GrantsOptions): Grants {
     await arbiter.close('deadline');
   }
 
+  /** Jobs whose time was counted by another wall clock are asked for anew. */
+  function afterJump(jumpMs: number): void {
+    if (jumpMs === 0) return;
+    log.warn(
+      { seconds: Math.round(jumpMs / 1000) },
+      'the wall clock was set; open doors keep to time',
+    );
+    for (const arbiter of registry.all()) arbiter.remind();
+  }
+
   function tick(): void {
     void ledger.settle();
-    void reconcile(context);
+    afterJump(jumpedMs());
+    if (layers.reconciler) void reconcile(context);
     cooldowns.purge(clock.now());
     if (clock.now() - trimmedMs < TRIM_EVERY_MS) return;
     trimmedMs = clock.now();
@@ -116,7 +135,7 @@ export function createGrants(options: GrantsOptions): Grants {
   return {
     async recover() {
       await recover(context);
-      queues.start({ open: onOpenJob, close: onCloseJob });
+      if (layers.queue) queues.start({ open: onOpenJob, close: onCloseJob });
       timer = setInterval(tick, RECONCILE_EVERY_MS);
     },
     async complete(completion) {
@@ -124,6 +143,7 @@ export function createGrants(options: GrantsOptions): Grants {
       return complete(completion, context);
     },
     status: () => registry.status(clock.now()),
+    live: () => registry.live(),
     referenced: () => registry.referenced(),
     get rejectedJobs() {
       return queues.rejected;

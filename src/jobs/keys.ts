@@ -9,15 +9,18 @@ export function familyOf(source: string): Family {
 
 /**
  * At most one grant of a key is live on a host: a door and a source (DESIGN 6), or the door alone
- * when its commands name no source (G9). The commands are part of it: after a reload that changed
- * them it is another door. Undefined where each completion stands alone: without a stop command
- * (G3), and with `reknock = rerun` (G2).
+ * when its commands name no source (G9) and it allows nothing to one. What it does is part of it:
+ * after a reload that changed that it is another door. Undefined where each completion stands alone:
+ * without anything to take back (G3), and with `reknock = rerun` (G2).
  */
 export function exclusionKey(door: Door, source: string): string | undefined {
   const family = familyOf(source);
   const { start, stop } = commandsFor(door, family);
-  if (stop === undefined || door.reknock === 'rerun') return undefined;
-  return JSON.stringify([door.name, start, stop, isShared(door, family) ? '' : source]);
+  const allows = door.allow.length > 0;
+  if ((stop === undefined && !allows) || door.reknock === 'rerun') return undefined;
+  const shared = isShared(door, family) && !allows;
+  const does = [start, stop, ...(allows ? [door.allow, door.killEstablished] : [])];
+  return JSON.stringify([door.name, ...does, shared ? '' : source]);
 }
 
 /** What `cooldown` counts by (G3): a door and a source. */

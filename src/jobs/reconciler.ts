@@ -1,12 +1,12 @@
 /**
  * What must happen is made to happen without BullMQ, and where it closes a door, without Redis
- * (DESIGN 7b). Called every second.
+ * (DESIGN 7b). Called so often that, with the queue out of action, nothing is late by a second (T13).
  */
 import { reasonOf } from '../errors.js';
 import type { Arbiter, ArbiterContext } from './arbiter.js';
 import type { Registry } from './registry.js';
 
-export const RECONCILE_EVERY_MS = 1000;
+export const RECONCILE_EVERY_MS = 250;
 /** A grant this long past its deadline is closed here. */
 const CLOSE_AFTER_MS = 500;
 /** A grant that no job has opened for so long is opened here. */

@@ -1,19 +1,21 @@
 /** Settles what a crash or a stop left behind, from the fold of the journal (DESIGN 5). */
 import type { Door } from '../../config/types.js';
-import { deadlineOf, type GrantState } from '../../machines/grant.js';
+import type { GrantState } from '../../machines/grant.js';
+import { reasonOf } from '../errors.js';
 import type { Journal } from '../journal/types.js';
-import { Arbiter } from './arbiter.js';
 import { type DispatchContext, dispatch } from './dispatch.js';
 import { createGrantFold } from './fold.js';
-import { cooldownKey, exclusionKey } from './keys.js';
+import { cooldownKey } from './keys.js';
 import { ABANDON_AFTER_MS } from './reconciler.js';
 import { endSurvivors } from './survivors.js';
-import type { DoorCatalog } from './types.js';
+import { isSettled, takeOver } from './take-over.js';
+import type { DoorCatalog, LiveGrant } from './types.js';
 
 export interface RecoveryContext extends DispatchContext {
   readonly journal: Journal;
-  readonly host: string;
   readonly catalog: DoorCatalog;
+  /** Restores what sinks remember of the grants that stay open, before any is closed (T15). */
+  readonly restoreSinks: (live: readonly LiveGrant[]) => Promise<void>;
 }
 
 /** What an earlier run opened, by door and source, to keep cooldowns across a restart (G3). */
@@ -43,9 +45,11 @@ export async function recover(given: RecoveryContext): Promise<void> {
   await restoreCooldowns(openings, context);
   // A start command that is still running must not open what is being closed.
   await endSurvivors(new Set(grants.filter(isUnsettled(doors, context)).map(idOf)));
-  for (const state of grants) {
-    if (state.phase !== 'completed') takeOver(state, doors.get(state), context);
-  }
+  await takeOverAll(
+    grants.filter(({ phase }) => phase !== 'completed'),
+    doors,
+    context,
+  );
   // Only now: one of them may extend a grant that was taken over.
   for (const state of grants) {
     if (state.phase === 'completed') await resume(state, doors.get(state), context);
@@ -73,9 +77,40 @@ function isUnsettled(doors: Map<GrantState, Door | undefined>, { sinksFor }: Rec
     if (state.phase === 'completed') return false;
     const door = doors.get(state);
     if (door === undefined) return state.phase === 'opening';
-    const { source, sinks } = state.context;
-    return sinksFor(door, source).some(({ name, close }) => close && !(name in sinks));
+    const commands = sinksFor(door, state.context.source).filter((sink) => !sink.kernelTimed);
+    return !isSettled(state, commands);
   };
+}
+
+/** Sinks remember again what stays open; then what is due is closed, each on its own. */
+async function takeOverAll(
+  grants: readonly GrantState[],
+  doors: Map<GrantState, Door | undefined>,
+  context: RecoveryContext,
+): Promise<void> {
+  const { registry, sinksFor, log } = context;
+  const taken = grants.flatMap((state) => {
+    const door = doors.get(state);
+    if (door !== undefined) {
+      return [takeOver(state, door, sinksFor(door, state.context.source), context)];
+    }
+    giveUp(state, context);
+    return [];
+  });
+  for (const { arbiter } of taken) registry.add(arbiter);
+  const staying = taken.filter(({ isDue }) => !isDue);
+  try {
+    await context.restoreSinks(
+      staying.flatMap(({ arbiter: { live, door } }) => (live ? [{ ...live, opened: door }] : [])),
+    );
+  } catch (error) {
+    log.error({ reason: reasonOf(error) }, 'open doors could not be restored after the start');
+  }
+  for (const { arbiter, isDue } of taken) {
+    arbiter.settleUnknown('postern ended while it was opening');
+    if (isDue) void arbiter.close('recovery');
+    else arbiter.remind();
+  }
 }
 
 /** A completion that nothing was done about: if it is fresh, as if it came now. */
@@ -92,42 +127,7 @@ async function resume(
     return;
   }
   const reason = door === undefined ? 'its door is gone' : 'it was too old after a restart';
-  context.ledger.note({ type: 'Abandoned', grant: id, reason });
-}
-
-function takeOver(state: GrantState, door: Door | undefined, context: RecoveryContext): void {
-  const { clock, registry, sinksFor } = context;
-  if (door === undefined) {
-    giveUp(state, context);
-    return;
-  }
-  const until = deadlineOf(state);
-  const arbiter = new Arbiter(
-    {
-      state,
-      door,
-      sinks: sinksFor(door, state.context.source),
-      key: exclusionKey(door, state.context.source),
-      ...(until !== null && { deadlineMs: clock.now() + leftMs(until, door, context) }),
-    },
-    context,
-  );
-  registry.add(arbiter);
-  const wasKnown = state.phase === 'open';
-  arbiter.settleUnknown('postern ended while it was opening');
-  const isComplete = Object.keys(arbiter.state.context.sinks).every(
-    (name) => name in state.context.sinks,
-  );
-  if (wasKnown && isComplete && (arbiter.deadlineMs ?? 0) > clock.now()) arbiter.remind();
-  else void arbiter.close('recovery');
-}
-
-/**
- * The time left by the wall clock, the only one that outlives a process; never more than a grant
- * can have, should that clock have gone back.
- */
-function leftMs(until: number, door: Door, { clock }: RecoveryContext): number {
-  return Math.min(until - clock.wall(), door.cmdTimeoutMs);
+  void context.ledger.note({ type: 'Abandoned', grant: id, reason });
 }
 
 /** Nobody knows the stop command any more: somebody has to be told, at every start. */
@@ -141,7 +141,7 @@ function giveUp(state: GrantState, { ledger, log }: RecoveryContext): void {
     .map(([name]) => name);
   if (state.phase !== 'closing') ledger.note({ type: 'Closing', grant, cause: 'recovery' });
   for (const sink of sinks.length > 0 ? sinks : ['exec']) {
-    ledger.note({ type: 'CloseFailed', grant, sink, attempt: 1, final: true, reason });
+    void ledger.note({ type: 'CloseFailed', grant, sink, attempt: 1, final: true, reason });
   }
 }
 

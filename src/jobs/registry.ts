@@ -1,16 +1,17 @@
 /** The grants that this host holds in memory: live ones, and those that could not be closed. */
 import { compareIds } from '../journal/ids.js';
 import type { Arbiter } from './arbiter.js';
-import type { GrantStatus } from './types.js';
+import type { GrantStatus, LiveGrant } from './types.js';
 
 export interface Registry {
   /** Holds it until it is finished; one that failed to close stays, for `postern status`. */
   add(arbiter: Arbiter): void;
   find(grant: string): Arbiter | undefined;
   /** The grant that excludes another one of this key: the latest that is not finished. */
-  live(key: string): Arbiter | undefined;
+  liveOf(key: string): Arbiter | undefined;
   all(): readonly Arbiter[];
   status(nowMs: number): readonly GrantStatus[];
+  live(): readonly LiveGrant[];
   referenced(): ReadonlySet<string>;
   /** Stream id of the oldest Completed event that a live grant refers to. */
   oldest(): string | undefined;
@@ -32,9 +33,10 @@ export function createRegistry(): Registry {
       void arbiter.finished.then(() => forget(arbiter));
     },
     find: (grant) => grants.get(grant),
-    live: (key) => byKey.get(key),
+    liveOf: (key) => byKey.get(key),
     all: () => [...grants.values()],
     status: (nowMs) => [...grants.values()].map((arbiter) => statusOf(arbiter, nowMs)),
+    live: () => [...grants.values()].flatMap(liveGrant),
     referenced: () => new Set([...grants.values()].map(({ state }) => state.context.configuration)),
     oldest: () =>
       [...grants.values()]
@@ -49,7 +51,12 @@ function completedId({ id, state }: Arbiter): string {
   return id.slice(state.context.host.length + 1);
 }
 
-function statusOf({ id, phase, deadlineMs, state }: Arbiter, nowMs: number): GrantStatus {
+function liveGrant({ live, door: opened }: Arbiter): LiveGrant[] {
+  return live === undefined ? [] : [{ ...live, opened }];
+}
+
+function statusOf(arbiter: Arbiter, nowMs: number): GrantStatus {
+  const { id, phase, deadlineMs, state, isUnjournalled } = arbiter;
   const { door, source } = state.context;
   const closing = phase === 'closing' || phase === 'failed';
   return {
@@ -59,5 +66,6 @@ function statusOf({ id, phase, deadlineMs, state }: Arbiter, nowMs: number): Gra
     state: closing ? phase : phase === 'open' ? 'open' : 'opening',
     leftSeconds:
       deadlineMs === null || closing ? null : Math.max(0, Math.round(deadlineMs - nowMs) / 1000),
+    ...(isUnjournalled && { unjournalled: true as const }),
   };
 }

@@ -1,4 +1,5 @@
 import type { Door } from '../../config/types.js';
+import type { SinkGrant } from '../../sinks/types.js';
 
 /** A source completed a door's sequence; comes from the knockers. */
 export interface Completion {
@@ -26,11 +27,18 @@ export interface GrantStatus {
   readonly state: 'opening' | 'open' | 'closing' | 'failed';
   /** Seconds left until it closes; null while it has no deadline. */
   readonly leftSeconds: number | null;
+  /** It opened while the journal was out of reach, which does not know of it yet (T14). */
+  readonly unjournalled?: true;
+}
+
+/** A grant that is open now, for a sink to restore its own memory from (T15). */
+export interface LiveGrant extends SinkGrant {
+  readonly opened: Door;
 }
 
 /** What became of a completion, for the log. */
 export type DispatchResult =
-  | { readonly kind: 'opening'; readonly grant: string }
+  | { readonly kind: 'opening'; readonly grant: string; readonly unjournalled?: true }
   | { readonly kind: 'extended'; readonly grant: string }
   | { readonly kind: 'ignored'; readonly reason: 'reknock' | 'cooldown' }
   /** The one-time sequence was claimed before. */
@@ -43,6 +51,8 @@ export interface Grants {
   /** Rejects with POSTERN_E_JOURNAL when the completion was not made durable (nothing runs). */
   complete(completion: Completion): Promise<DispatchResult>;
   status(): readonly GrantStatus[];
+  /** What is open, or being opened, and is not being closed. */
+  live(): readonly LiveGrant[];
   /** Jobs since the start that did not verify: somebody writes to our Redis (T5). */
   readonly rejectedJobs: number;
   /** Configuration digests that live grants refer to. */

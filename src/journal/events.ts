@@ -28,7 +28,11 @@ export const eventBody = z.discriminatedUnion('type', [
     /** Set for a one-time sequence: HMAC(door, sequence). */
     claim: z.string().optional(),
   }),
-  /** Before anything runs (DESIGN 5). `until` is the provisional deadline (G10). */
+  /**
+   * Before anything runs (DESIGN 5). `until` is the provisional deadline (G10). `happenedAtMs` is set
+   * when the journal was out of reach (T14): it happened then, was written later, and its Completed
+   * may be missing.
+   */
   z.object({
     type: z.literal('Opening'),
     grant,
@@ -36,6 +40,7 @@ export const eventBody = z.discriminatedUnion('type', [
     source: z.string(),
     configuration,
     until: wallMs.nullable(),
+    happenedAtMs: wallMs.optional(),
   }),
   /** One sink opened. `until` null: it never closes (no stop command). */
   z.object({ type: z.literal('Opened'), grant, sink: z.string(), until: wallMs.nullable() }),
