@@ -12,6 +12,7 @@ import type { ActionLog } from '../log/action-log.js';
 import { createActionLog } from '../log/knockd-log.js';
 import { createServiceLog } from '../log/service-log.js';
 import type { Log } from '../log/types.js';
+import { createNotifier } from '../systemd/notify.js';
 import { configurationErrors } from './configuration-errors.js';
 import { firstScreen } from './first-screen.js';
 
@@ -50,6 +51,7 @@ export async function runDaemon(options: RunOptions): Promise<number> {
     serviceLog: log,
   });
   const signals = new Signals();
+  const systemd = createNotifier({ log });
   try {
     const sensors = new SensorLines();
     const daemon = await startDaemon({
@@ -65,8 +67,10 @@ export async function runDaemon(options: RunOptions): Promise<number> {
     if (options.welcome === true) say(await firstScreen(configuration, interfaces));
     const announced = sensors.announce(say);
     options.onReady?.(announced);
+    systemd.ready(announced.join(', '));
     signals.onReload(() => reloadOnSignal(daemon, file, actions, log));
     await signals.untilStopped();
+    systemd.stopping();
     actions.shuttingDown();
     await daemon.stop();
     return 0;
@@ -75,6 +79,7 @@ export async function runDaemon(options: RunOptions): Promise<number> {
     throw error;
   } finally {
     await actions.close();
+    systemd.release();
     signals.release();
   }
 }
