@@ -5,7 +5,6 @@
 import { filter, interval, mergeMap, type Observable, share } from 'rxjs';
 import type { Configuration } from '../config/types.js';
 import type { Packet } from '../machines/types.js';
-import { createExec } from '../sinks/exec.js';
 import { AttemptCounts } from './attempt-counts.js';
 import { createCapture } from './capture/capture.js';
 import type { SensorStatus } from './capture/types.js';
@@ -18,6 +17,8 @@ import { takeControl } from './control/server.js';
 import { Dispatcher } from './dispatcher.js';
 import { Doors } from './doors.js';
 import { reasonOf } from './errors.js';
+import { FirewallView } from './firewall-view.js';
+import { HostSinks } from './host-sinks.js';
 import { createGrants } from './jobs/grants.js';
 import { stepsFromEnvironment } from './jobs/steps.js';
 import { loadKey } from './journal/key.js';
@@ -75,7 +76,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
 
 async function start(options: DaemonOptions, cleanup: Cleanup): Promise<Daemon> {
   const { host, log, actions } = options;
-  const { maxCommands, journalLength, localRedis, captureBufferBytes, sensorUser } =
+  const { journalLength, localRedis, captureBufferBytes, sensorUser } =
     options.configuration.options;
   const startedAtMs = systemClock.now();
 
@@ -110,29 +111,21 @@ async function start(options: DaemonOptions, cleanup: Cleanup): Promise<Daemon> 
   const doors = await Doors.load(options.configuration, digest, oneTime);
 
   // Grants: what a crash or a stop left behind is settled before anybody can knock.
-  const exec = createExec({
-    maxCommands,
-    log,
-    onLine: (line) => {
-      if (line.kind === 'running-command') actions.runningCommand(line.door, line.command);
-      else actions.commandTimeout(line.source, line.door);
-    },
-  });
+  const sinks = new HostSinks({ configuration: options.configuration, actions, log });
+  cleanup.add('the sinks', () => sinks.stop());
+  await sinks.start();
   const grants = createGrants({
     ...{ journal, key, host, log },
     connect: () => connect({ target, role: 'worker', log }),
     catalog: configurations,
     reach: stepsFromEnvironment(),
-    sinksFor: (door, source) => {
-      const sink = exec.sink(door, source.includes(':') ? 6 : 4);
-      return sink === undefined ? [] : [sink];
-    },
+    sinksFor: (door, source) => sinks.for(door, source),
+    restoreSinks: (live) => sinks.restore(live),
   });
-  cleanup.add('the grants', async () => {
-    await grants.stop();
-    exec.release();
-  });
+  cleanup.add('the grants', () => grants.stop());
   await grants.recover();
+  const firewall = new FirewallView(options.interfaces, log);
+  void firewall.look(options.configuration);
 
   // Packets, knocks, completions: one direction, no back and forth.
   const capture = createCapture({
@@ -187,8 +180,12 @@ async function start(options: DaemonOptions, cleanup: Cleanup): Promise<Daemon> 
   await capture.start();
 
   const take = async (configuration: Configuration): Promise<void> => {
-    await doors.change(configuration, await keep(configuration));
+    const kept = await keep(configuration);
+    await sinks.change(configuration);
+    await doors.change(configuration, kept);
     doorsChanged();
+    await sinks.restore(grants.live());
+    void firewall.look(configuration);
   };
   const daemon: Daemon = {
     async reload() {
@@ -214,6 +211,7 @@ async function start(options: DaemonOptions, cleanup: Cleanup): Promise<Daemon> 
       grants: grants.status(),
       sensors: capture.status(),
       knocks: knocks.counts(),
+      firewall: firewall.findings,
       redis: redis === undefined || redis.pid !== undefined ? 'ready' : 'away',
       rejectedEvents: journal.rejected,
     }),

@@ -15,6 +15,8 @@ export interface DispatcherOptions {
   readonly doorsChanged: () => void;
 }
 
+const UNJOURNALLED = 'opening without the journal, which is out of reach: the kernel closes it';
+
 export class Dispatcher {
   readonly #options: DispatcherOptions;
   /** One-time doors by name, with how many of their knocks are on their way to the journal. */
@@ -69,7 +71,8 @@ export class Dispatcher {
     switch (result.kind) {
       case 'opening':
         actions.openSesame(source, door.name);
-        log.info({ ...fields, grant: result.grant }, 'opening');
+        if (result.unjournalled) log.warn({ ...fields, grant: result.grant }, UNJOURNALLED);
+        else log.info({ ...fields, grant: result.grant }, 'opening');
         break;
       case 'extended':
         actions.openSesame(source, door.name);

@@ -24,6 +24,7 @@ const AT_START = {
   captureBufferBytes: 'capture_buffer',
   sensorUser: 'sensor_user',
   journalLength: 'journal_length',
+  nftTable: 'nft_table',
   useSyslog: 'UseSyslog',
   logFile: 'LogFile',
   log: 'log',

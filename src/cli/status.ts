@@ -4,6 +4,8 @@ import { ask } from '../control/client.js';
 import type { Status } from '../control/protocol.js';
 import { PosternError } from '../errors.js';
 
+const AWAY = 'away: doors close, but only those that the kernel times alone open';
+
 /** @throws PosternError POSTERN_E_CONTROL when no postern answers on the socket. */
 export async function runStatus(socket: string, json: boolean): Promise<void> {
   for await (const reply of ask(socket, { command: 'status' })) {
@@ -20,7 +22,8 @@ export function statusText(status: Status): string {
   const lines = [
     `postern ${version} on ${host}, pid ${pid}, up ${duration(uptimeSeconds)}`,
     `configuration  ${configuration}`,
-    ...(redis === 'away' ? ['redis          away: doors close, but none opens'] : []),
+    ...(redis === 'away' ? [`redis          ${AWAY}`] : []),
+    ...status.firewall.map((finding) => `firewall       ${finding}`),
     '',
     'SENSORS',
     ...status.sensors.map(({ interface: name, state, reason, frames, malformed }) => {
@@ -35,9 +38,10 @@ export function statusText(status: Status): string {
     }),
     '',
     status.grants.length === 0 ? 'OPEN  none' : 'OPEN',
-    ...status.grants.map(({ door, source, state, leftSeconds }) => {
+    ...status.grants.map(({ door, source, state, leftSeconds, unjournalled }) => {
       const left = leftSeconds === null ? '' : `, ${duration(leftSeconds)} left`;
-      return `  ${door} for ${source}: ${state}${left}`;
+      const told = unjournalled ? ', NOT IN THE JOURNAL YET' : '';
+      return `  ${door} for ${source}: ${state}${left}${told}`;
     }),
     '',
     `sources remembered  ${status.knocks.dormant} with one packet, ${status.knocks.machines} knocking`,

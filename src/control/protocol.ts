@@ -29,6 +29,8 @@ export interface Status {
   readonly grants: readonly GrantStatus[];
   readonly sensors: readonly SensorStatus[];
   readonly knocks: KnockCounts;
+  /** What the firewall does to doors with `allow` that their owner did not mean. */
+  readonly firewall: readonly string[];
   readonly redis: 'ready' | 'away';
   /** Events of the journal that did not verify. */
   readonly rejectedEvents: number;

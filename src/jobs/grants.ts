@@ -16,7 +16,7 @@ import { createLedger } from './ledger.js';
 import { closeBackoffMs, createQueues } from './queues.js';
 import { RECONCILE_EVERY_MS, reconcile } from './reconciler.js';
 import { type RecoveryContext, recover } from './recovery.js';
-import { createRegistry } from './registry.js';
+import { createRegistry, liveGrants } from './registry.js';
 import { journalWithSteps, type ReachStep } from './steps.js';
 import type { DoorCatalog, Grants, LiveGrant } from './types.js';
 import { watchWallClock } from './wall-jumps.js';
@@ -143,7 +143,7 @@ export function createGrants(options: GrantsOptions): Grants {
       return complete(completion, context);
     },
     status: () => registry.status(clock.now()),
-    live: () => registry.live(),
+    live: () => liveGrants(registry.all()),
     referenced: () => registry.referenced(),
     get rejectedJobs() {
       return queues.rejected;

@@ -18,9 +18,8 @@ export function exclusionKey(door: Door, source: string): string | undefined {
   const { start, stop } = commandsFor(door, family);
   const allows = door.allow.length > 0;
   if ((stop === undefined && !allows) || door.reknock === 'rerun') return undefined;
-  const shared = isShared(door, family) && !allows;
   const does = [start, stop, ...(allows ? [door.allow, door.killEstablished] : [])];
-  return JSON.stringify([door.name, ...does, shared ? '' : source]);
+  return JSON.stringify([door.name, ...does, isShared(door, family) ? '' : source]);
 }
 
 /** What `cooldown` counts by (G3): a door and a source. */

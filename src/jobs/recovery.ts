@@ -7,6 +7,7 @@ import { type DispatchContext, dispatch } from './dispatch.js';
 import { createGrantFold } from './fold.js';
 import { cooldownKey } from './keys.js';
 import { ABANDON_AFTER_MS } from './reconciler.js';
+import { liveGrants } from './registry.js';
 import { endSurvivors } from './survivors.js';
 import { isSettled, takeOver } from './take-over.js';
 import type { DoorCatalog, LiveGrant } from './types.js';
@@ -98,11 +99,9 @@ async function takeOverAll(
     return [];
   });
   for (const { arbiter } of taken) registry.add(arbiter);
-  const staying = taken.filter(({ isDue }) => !isDue);
+  const staying = taken.filter(({ isDue }) => !isDue).map(({ arbiter }) => arbiter);
   try {
-    await context.restoreSinks(
-      staying.flatMap(({ arbiter: { live, door } }) => (live ? [{ ...live, opened: door }] : [])),
-    );
+    await context.restoreSinks(liveGrants(staying));
   } catch (error) {
     log.error({ reason: reasonOf(error) }, 'open doors could not be restored after the start');
   }

@@ -11,7 +11,6 @@ export interface Registry {
   liveOf(key: string): Arbiter | undefined;
   all(): readonly Arbiter[];
   status(nowMs: number): readonly GrantStatus[];
-  live(): readonly LiveGrant[];
   referenced(): ReadonlySet<string>;
   /** Stream id of the oldest Completed event that a live grant refers to. */
   oldest(): string | undefined;
@@ -36,7 +35,6 @@ export function createRegistry(): Registry {
     liveOf: (key) => byKey.get(key),
     all: () => [...grants.values()],
     status: (nowMs) => [...grants.values()].map((arbiter) => statusOf(arbiter, nowMs)),
-    live: () => [...grants.values()].flatMap(liveGrant),
     referenced: () => new Set([...grants.values()].map(({ state }) => state.context.configuration)),
     oldest: () =>
       [...grants.values()]
@@ -51,8 +49,14 @@ function completedId({ id, state }: Arbiter): string {
   return id.slice(state.context.host.length + 1);
 }
 
-function liveGrant({ live, door: opened }: Arbiter): LiveGrant[] {
-  return live === undefined ? [] : [{ ...live, opened }];
+/** Those that are open and are not being closed. */
+export function liveGrants(arbiters: readonly Arbiter[]): readonly LiveGrant[] {
+  return arbiters.flatMap(({ live, door: opened, state }) => {
+    const sinks = Object.entries(state.context.sinks)
+      .filter(([, { phase, openFailure }]) => phase !== 'closed' && openFailure === undefined)
+      .map(([name]) => name);
+    return live === undefined ? [] : [{ ...live, opened, sinks }];
+  });
 }
 
 function statusOf(arbiter: Arbiter, nowMs: number): GrantStatus {

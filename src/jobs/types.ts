@@ -33,7 +33,10 @@ export interface GrantStatus {
 
 /** A grant that is open now, for a sink to restore its own memory from (T15). */
 export interface LiveGrant extends SinkGrant {
+  /** As the configuration says under which it was opened. */
   readonly opened: Door;
+  /** Names of the sinks that have opened it. */
+  readonly sinks: readonly string[];
 }
 
 /** What became of a completion, for the log. */
@@ -51,7 +54,7 @@ export interface Grants {
   /** Rejects with POSTERN_E_JOURNAL when the completion was not made durable (nothing runs). */
   complete(completion: Completion): Promise<DispatchResult>;
   status(): readonly GrantStatus[];
-  /** What is open, or being opened, and is not being closed. */
+  /** What is open and is not being closed. */
   live(): readonly LiveGrant[];
   /** Jobs since the start that did not verify: somebody writes to our Redis (T5). */
   readonly rejectedJobs: number;

@@ -1,0 +1,92 @@
+/** The sinks of this host: which of them act on a door's grants, and what they share. */
+import type { Configuration, Door } from '../config/types.js';
+import { createExec, type Exec } from '../sinks/exec.js';
+import { createNftables, type Nftables } from '../sinks/nftables/nftables.js';
+import type { Sink } from '../sinks/types.js';
+import { systemClock } from './clock.js';
+import { familyOf } from './jobs/keys.js';
+import type { LiveGrant } from './jobs/types.js';
+import type { ActionLog } from './log/action-log.js';
+import type { Log } from './log/types.js';
+
+/** The name of the sink whose memory is restored from live grants. */
+const NFTABLES = 'nftables';
+
+export interface HostSinksOptions {
+  readonly configuration: Configuration;
+  readonly actions: ActionLog;
+  readonly log: Log;
+}
+
+export class HostSinks {
+  readonly #exec: Exec;
+  readonly #nftables: Nftables;
+  /** Doors of earlier configurations that grants still refer to (G7). */
+  readonly #former = new Set<Door>();
+  #configuration: Configuration;
+
+  constructor({ configuration, actions, log }: HostSinksOptions) {
+    const { maxCommands, nftTable: table, nftGuard: guard } = configuration.options;
+    const { doors } = configuration;
+    this.#configuration = configuration;
+    this.#exec = createExec({
+      maxCommands,
+      log,
+      onLine: (line) => {
+        if (line.kind === 'running-command') actions.runningCommand(line.door, line.command);
+        else actions.commandTimeout(line.source, line.door);
+      },
+    });
+    this.#nftables = createNftables({ table, guard, doors, log, clock: systemClock });
+  }
+
+  /** @throws PosternError POSTERN_E_NFT when a door allows something and nft cannot be used */
+  async start(): Promise<void> {
+    await this.#nftables.start();
+  }
+
+  /** What acts on the grants of a door for that source; none: the door does nothing for it. */
+  for(door: Door, source: string): readonly Sink[] {
+    const family = familyOf(source);
+    if (door.allow.length > 0 && !this.#configuration.doors.includes(door)) this.#former.add(door);
+    const sinks = [this.#nftables.sink(door, family), this.#exec.sink(door, family)];
+    return sinks.filter((sink) => sink !== undefined);
+  }
+
+  /**
+   * The firewall holds these grants and no others, but for those opened since `start` (T15).
+   * @throws PosternError POSTERN_E_NFT
+   */
+  async restore(live: readonly LiveGrant[]): Promise<void> {
+    const { doors, options } = this.#configuration;
+    // No door of today needs the firewall, but grants of former ones have to be closed in it.
+    const none = doors.every(({ allow }) => allow.length === 0);
+    if (none && this.#former.size > 0) {
+      await this.#nftables.configure({ guard: false, doors: [...this.#former] });
+    }
+    const held = live.filter(({ sinks }) => sinks.includes(NFTABLES));
+    await this.#nftables.reconcile(
+      held.map(({ opened, ...grant }) => ({ ...grant, door: opened })),
+    );
+    if (none && this.#former.size > 0) {
+      await this.#nftables.configure({ guard: options.nftGuard, doors });
+    }
+    this.#former.clear();
+  }
+
+  /**
+   * Takes a reloaded configuration. The table, and how many commands may run, stay as they were.
+   * @throws PosternError POSTERN_E_NFT; then nothing has changed
+   */
+  async change(configuration: Configuration): Promise<void> {
+    const { doors, options } = configuration;
+    await this.#nftables.configure({ guard: options.nftGuard, doors });
+    this.#configuration = configuration;
+  }
+
+  /** Lets go of running commands and ends our own programs; what is open stays open. */
+  async stop(): Promise<void> {
+    this.#exec.release();
+    await this.#nftables.stop();
+  }
+}
