@@ -2,9 +2,10 @@
  * Runs in the client's namespace: knocks from any of its addresses, and tries every watched service
  * over and over, so that a test knows from outside when which door was open. Started by `client.ts`.
  */
+import { createSocket } from 'node:dgram';
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Attempt, Knocking, Orders, Watching } from './client.js';
+import type { Attempt, Disturbing, Knocking, Orders, Watching } from './client.js';
 
 const HIT_EVERY_MS = 20;
 /** A service that is dropped rather than refused is given up after this. */
@@ -12,6 +13,7 @@ const PATIENCE_MS = 250;
 
 process.on('message', (orders: Orders) => {
   if ('knock' in orders) void knock(orders.knock);
+  else if ('disturb' in orders) disturb(orders.disturb);
   else for (const source of orders.watch.sources) void watch(source, orders.watch);
 });
 process.on('disconnect', () => process.exit(0));
@@ -38,6 +40,19 @@ async function watch(source: string, { server, ports, everyMs }: Watching): Prom
     );
     await next;
   }
+}
+
+let disturbing: NodeJS.Timeout | undefined;
+
+function disturb({ source, server }: Disturbing): void {
+  clearInterval(disturbing);
+  const socket = createSocket('udp4');
+  // Nothing is said of packets that cannot be sent: the link is away.
+  socket.on('error', () => {});
+  socket.bind(0, source);
+  disturbing = setInterval(() => {
+    for (let port = 20_000; port < 20_003; port += 1) socket.send('x', port, server, () => {});
+  }, 10);
 }
 
 function tryOnce(source: string, host: string, port: number): Promise<boolean> {

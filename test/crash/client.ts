@@ -27,7 +27,16 @@ export interface Watching {
   readonly everyMs: number;
 }
 
-export type Orders = { readonly knock: Knocking } | { readonly watch: Watching };
+/** Packets to no port of any sequence, until the next order of the kind. */
+export interface Disturbing {
+  readonly source: string;
+  readonly server: string;
+}
+
+export type Orders =
+  | { readonly knock: Knocking }
+  | { readonly watch: Watching }
+  | { readonly disturb: Disturbing };
 type Report = { readonly knocked: number } | { readonly attempt: Attempt };
 
 export class Client {
@@ -54,11 +63,16 @@ export class Client {
   }
 
   /** Resolves when the last hit is sent. */
-  knock(source: string, ports: readonly number[]): Promise<void> {
+  knock(source: string, ports: readonly number[], server = SERVER4): Promise<void> {
     this.#ids += 1;
     const id = this.#ids;
-    this.#child.send({ knock: { id, source, ports, server: SERVER4 } } satisfies Orders);
+    this.#child.send({ knock: { id, source, ports, server } } satisfies Orders);
     return new Promise((resolve) => this.#knocks.set(id, resolve));
+  }
+
+  /** Keeps the wire busy: some hundred UDP packets a second, from now on. */
+  disturb(source: string, server: string): void {
+    this.#child.send({ disturb: { source, server } } satisfies Orders);
   }
 
   /** Whether the last attempt that was begun after `sinceMs` connected; undefined: none was. */

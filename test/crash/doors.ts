@@ -21,7 +21,9 @@ export function recordsIn(folder: string): { starts: string; stops: string } {
 }
 
 /** `FOLDER` stands for the test's own folder. */
-interface Manners {
+export interface Manners {
+  /** Seconds; 1 by default. */
+  readonly cmdTimeout?: number;
   /** Put behind the start command. */
   readonly afterStart?: string;
   /** Put before the stop command. */
@@ -32,19 +34,18 @@ interface Manners {
  * A door that opens by adding the source to the set `name` of the table `gate`. The stop command is
  * what docs/reliability.md asks of one: running it twice, or without a start, does no harm.
  */
-function commandDoor(
+export function commandDoor(
   name: string,
   sequence: readonly number[],
   port: number,
-  { afterStart = ':', beforeStop = ':' }: Manners = {},
+  { afterStart = ':', beforeStop = ':', cmdTimeout = 1 }: Manners = {},
 ): CrashDoor {
-  const cmdTimeoutMs = 1000;
   const element = `element inet gate ${name} { %IP% }`;
   const rule = `tcp dport ${port} ip saddr != @${name} reject with tcp reset`;
   const chain = `chain in { type filter hook input priority 0; ${rule}; }`;
   const input = `table inet gate { set ${name} { type ipv4_addr; }\n ${chain}\n }\n`;
   return {
-    ...{ name, sequence, port, cmdTimeoutMs, hasCommands: true },
+    ...{ name, sequence, port, cmdTimeoutMs: cmdTimeout * 1000, hasCommands: true },
     shut: { argv: ['nft', '-f', '-'], input },
     directives: (folder) => {
       const { starts, stops } = recordsIn(folder);
@@ -53,7 +54,7 @@ function commandDoor(
       return {
         start_command: `${start} && ${afterStart}`,
         stop_command: `${beforeStop.replace('FOLDER', folder)} && ${stop}`,
-        cmd_timeout: cmdTimeoutMs / 1000,
+        cmd_timeout: cmdTimeout,
       };
     },
   };
@@ -97,12 +98,10 @@ export const RULE_DOOR: CrashDoor = {
 
 /** Text of the knockd.conf. */
 export function confOf(doors: readonly CrashDoor[], folder: string): string {
-  const sections = doors.map((door) =>
-    section(door.name, {
-      sequence: door.sequence.join(','),
-      tcpflags: 'syn',
-      ...door.directives(folder),
-    }),
-  );
+  const sections = doors.map(({ name, sequence, directives }) => {
+    const own = directives(folder);
+    const fixed = 'one_time_sequences' in own ? {} : { sequence: sequence.join(',') };
+    return section(name, { ...fixed, tcpflags: 'syn', ...own });
+  });
   return sections.join('\n');
 }

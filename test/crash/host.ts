@@ -46,6 +46,7 @@ export class CrashHost {
     readonly client: Client,
     readonly folder: string,
     readonly doors: readonly CrashDoor[],
+    readonly sources: readonly string[],
   ) {}
 
   static async make({ doors, sources }: HostOptions): Promise<CrashHost> {
@@ -62,7 +63,7 @@ export class CrashHost {
       s.on('error', () => {}).end()).listen(port, '0.0.0.0', () => console.log('up'))`;
     const services = network.spawn('server', [process.execPath, '-e', script]);
     if (services.stdout) await once(services.stdout, 'data');
-    const host = new CrashHost(network, new Client(network), await makeFolder(), doors);
+    const host = new CrashHost(network, new Client(network), await makeFolder(), doors, sources);
     host.client.watch(sources, ports);
     return host;
   }

@@ -38,7 +38,7 @@ describe(`a core that is stopped past its lock and goes on (T11; CRASH_SEED=${SE
     for (let done = 0; done < PAUSES; done += HOSTS) {
       await Promise.all(hosts.map((host) => pauseOnce(host, random)));
     }
-    const verdicts = await Promise.all(hosts.map(finish));
+    const verdicts = await Promise.all(hosts.map((host) => finish(host)));
     process.stderr.write(`${JSON.stringify({ seed: SEED, verdicts })}\n`);
     assert.deepEqual(
       verdicts.flatMap(({ faults }) => faults),

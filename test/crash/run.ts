@@ -6,7 +6,10 @@ import { judge, LATE_MS, type Verdict } from './verdict.js';
 
 export const SOURCES = [10, 11, 12, 13].map((last) => `192.0.2.${last}`);
 
-/** Knocks once more at each door, which must open, and then judges the whole run. */
+/** From a knock to its grant, at the longest: an append waits a second for Redis. */
+const SETTLE_MS = 1500;
+
+/** Knocks once more at each fixed door, which must open, and then judges the whole run. */
 export async function finish(host: CrashHost): Promise<Verdict> {
   await allShut(host);
   await stillOpens(host);
@@ -24,21 +27,26 @@ export async function finish(host: CrashHost): Promise<Verdict> {
   });
 }
 
-/** Every door is shut a deadline and `LATE_MS` after the last knock. */
-async function allShut({ client, doors }: CrashHost): Promise<void> {
+/** Every knock has had its grant, every grant its end, and every door is shut. */
+export async function allShut({ client, doors, sources, postern }: CrashHost): Promise<void> {
+  await sleep(SETTLE_MS);
   const longestMs = Math.max(...doors.map(({ cmdTimeoutMs }) => cmdTimeoutMs));
-  await sleep(longestMs + LATE_MS);
+  const withinMs = longestMs + 2 * LATE_MS;
+  const isOver = async () => (await postern.status()).grants.length === 0;
+  await eventually('every grant is over', isOver, { withinMs, everyMs: 500 });
   const sinceMs = Date.now();
   await eventually('every door is shut', () =>
-    SOURCES.every((source) =>
+    sources.every((source) =>
       doors.every(({ port }) => client.isOpen(source, port, sinceMs) === false),
     ),
   );
 }
 
-async function stillOpens({ client, doors }: CrashHost): Promise<void> {
-  const [source = ''] = SOURCES;
-  for (const { name, sequence, port } of doors) {
+/** Each door with a fixed sequence opens upon a knock. */
+export async function stillOpens({ client, doors, sources, folder }: CrashHost): Promise<void> {
+  const [source = ''] = sources;
+  const fixed = doors.filter(({ directives }) => !('one_time_sequences' in directives(folder)));
+  for (const { name, sequence, port } of fixed) {
     await client.knock(source, sequence);
     await eventually(`${name} opens`, () => client.isOpen(source, port) === true);
   }
