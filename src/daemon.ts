@@ -169,6 +169,7 @@ async function start(options: DaemonOptions, cleanup: Cleanup): Promise<Daemon> 
   });
   await prune();
   cleanup.add('the knocks', () => {
+    dispatcher.stop();
     for (const subscription of [minutes, opened, told]) subscription.unsubscribe();
   });
 

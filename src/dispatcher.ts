@@ -1,4 +1,5 @@
 /** From a completed sequence to a grant: what happens at the journal's border. */
+import type { Door } from '../config/types.js';
 import type { Doors } from './doors.js';
 import { reasonOf } from './errors.js';
 import type { Completion, DispatchResult, Grants } from './jobs/types.js';
@@ -15,12 +16,18 @@ export interface DispatcherOptions {
   readonly doorsChanged: () => void;
 }
 
+/** While Redis is away, one-time doors are asked for so often. */
+const ASK_AGAIN_MS = 1000;
+
 const UNJOURNALLED = 'opening without the journal, which is out of reach: the kernel closes it';
 
 export class Dispatcher {
   readonly #options: DispatcherOptions;
   /** One-time doors by name, with how many of their knocks are on their way to the journal. */
   readonly #underway = new Map<string, number>();
+  /** One-time doors whose next sequence is asked for again. */
+  readonly #asking = new Map<string, NodeJS.Timeout>();
+  #stopped = false;
 
   constructor(options: DispatcherOptions) {
     this.#options = options;
@@ -49,20 +56,51 @@ export class Dispatcher {
     if (isOneTime) await this.#settle(completion);
   }
 
+  /** Asks for no door's next sequence any more. */
+  stop(): void {
+    this.#stopped = true;
+    for (const timer of this.#asking.values()) clearTimeout(timer);
+    this.#asking.clear();
+  }
+
   /** Whether the sequence is used is for the claims to say: a knock that failed leaves it. */
   async #settle({ door }: Completion): Promise<void> {
-    const { doors, log, doorsChanged } = this.#options;
     const others = (this.#underway.get(door.name) ?? 1) - 1;
     this.#underway.set(door.name, others);
     // The claims do not yet know of the others; the last one asks for all.
-    if (others > 0) return;
+    if (others === 0) await this.#learnNext(door);
+  }
+
+  /** Until it is known which sequence is next, the door listens for none. */
+  async #learnNext(door: Door): Promise<void> {
+    const { doors, log, doorsChanged } = this.#options;
     try {
       await doors.refresh(door);
     } catch (error) {
-      const fields = { door: door.name, reason: reasonOf(error) };
-      log.error(fields, "the door's next one-time sequence cannot be read; it stays shut");
+      if (!this.#asking.has(door.name)) {
+        const fields = { door: door.name, reason: reasonOf(error) };
+        log.error(
+          fields,
+          'the next one-time sequence cannot be read: the door is shut until it can',
+        );
+      }
+      this.#askAgain(door);
+      return;
     }
+    this.#asking.delete(door.name);
     doorsChanged();
+  }
+
+  #askAgain(door: Door): void {
+    // A reload that changed it, or another knock, asks for itself.
+    const isCurrent = this.#options.doors.configuration.doors.includes(door);
+    if (this.#stopped || !isCurrent || (this.#underway.get(door.name) ?? 0) > 0) {
+      this.#asking.delete(door.name);
+      return;
+    }
+    clearTimeout(this.#asking.get(door.name));
+    const timer = setTimeout(() => void this.#learnNext(door), ASK_AGAIN_MS).unref();
+    this.#asking.set(door.name, timer);
   }
 
   #report({ door, source }: Completion, result: DispatchResult): void {
