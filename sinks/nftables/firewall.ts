@@ -3,7 +3,7 @@ import type { AllowRule } from '../../config/types.js';
 import type { Clock } from '../../src/clock.js';
 import { reasonOf } from '../../src/errors.js';
 import type { Log } from '../../src/log/types.js';
-import { keyOf, SETS } from './element.js';
+import { keyOf } from './element.js';
 import { Holds } from './holds.js';
 import { Kernel } from './kernel.js';
 import { timedElements } from './listing.js';
@@ -105,8 +105,7 @@ export class Firewall {
     const held = new Set(this.holds.targets().map(({ element }) => keyOf(element)));
     const listed = await Promise.all(
       table.sets.map(async (set) => {
-        const json = await this.#kernel.read(Script.listSet(table, set), ['-j']);
-        return timedElements(json, SETS[set].ranges);
+        return timedElements(await this.#kernel.read(Script.listSet(table, set), []), set);
       }),
     );
     const stale = listed.flat().filter((element) => !held.has(keyOf(element)));

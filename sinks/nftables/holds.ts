@@ -113,10 +113,15 @@ function disjoint(spans: readonly Span[]): readonly Span[] {
 
 function difference(before: Targets, after: Targets, own: readonly AllowRule[]): Difference {
   const isOwn = ({ ports }: Element) =>
-    own.some(
-      ({ protocol, from, to }) =>
-        protocol === ports.protocol && from <= ports.from && ports.to <= to,
-    );
+    own
+      .map(portsOf)
+      .some(
+        ({ protocol, ranged, from, to }) =>
+          protocol === ports.protocol &&
+          ranged === ports.ranged &&
+          from <= ports.from &&
+          ports.to <= to,
+      );
   const puts = [...after].flatMap(([key, each]) => {
     const former = before.get(key);
     if (former?.deadlineMs === each.deadlineMs && !isOwn(each.element)) return [];

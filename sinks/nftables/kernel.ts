@@ -49,7 +49,7 @@ export class Kernel {
     await execScript(this.#nft, script);
   }
 
-  /** What nft prints for a list; terse (`-t`) without elements, or as JSON. */
+  /** What nft prints for a list, in numbers; with `-t` without elements. */
   read(script: Script, flags: readonly string[]): Promise<string> {
     return execScript(this.#nft, script, ['-n', ...flags]);
   }

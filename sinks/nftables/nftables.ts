@@ -181,13 +181,13 @@ class NftablesSink implements Nftables {
   }
 
   async #unlessFull(write: () => Promise<void>, signal: AbortSignal): Promise<void> {
-    for (const waitMs of FULL_RETRIES_MS) {
+    const { log } = this.#with;
+    for (const [i, waitMs] of FULL_RETRIES_MS.entries()) {
       try {
         return await write();
       } catch (error) {
         if (!(error instanceof NftRefusal) || error.kind !== 'full') throw error;
-        const { log } = this.#with;
-        log.error({ size: SET_SIZE, retryMs: waitMs }, 'ALARM: the set of allowed sources is full');
+        if (i === 0) log.error({ size: SET_SIZE }, 'ALARM: the set of allowed sources is full');
         await delay(waitMs, undefined, { signal });
       }
     }

@@ -15,7 +15,7 @@ export type RefusalKind =
 const WORDS: readonly (readonly [RefusalKind, RegExp])[] = [
   ['denied', /Operation not permitted|Permission denied/],
   ['full', /Too many open files in system/],
-  ['exists', /File exists|Directory not empty|overlap/],
+  ['exists', /File exists|Directory not empty|overlap|datatype mismatch/],
   ['absent', /No such file or directory|does not exist/],
 ];
 

@@ -61,10 +61,14 @@ export class Ruleset {
   }
 
   /** Sets without elements, and in our own table the chain with its rules. */
-  #read(): Promise<string> {
+  async #read(): Promise<string> {
     const { table } = this;
-    const sets = table.sets.map((set) => Script.listSet(table, set));
-    return this.kernel.read(table.own ? Script.listTable(table) : Script.join(sets), ['-t']);
+    // One a list: with several sets in one script nft 1.0.6 finds only the last.
+    const lists = table.own
+      ? [Script.listTable(table)]
+      : table.sets.map((set) => Script.listSet(table, set));
+    const texts = await Promise.all(lists.map((list) => this.kernel.read(list, ['-t'])));
+    return texts.join('');
   }
 
   #otherwiseDeclared(cause: unknown): PosternError {

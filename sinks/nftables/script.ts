@@ -18,6 +18,9 @@ export const GUARD = 'guard';
 /** Elements that a set can hold; the kernel then answers ENFILE. */
 export const SET_SIZE = 65535;
 
+/** Ten years: far beyond any grant, and an integer in every place it passes. */
+const LONGEST_MS = 3650 * 86_400_000;
+
 const IDENTIFIER = /^[A-Za-z_][A-Za-z0-9_.-]{0,63}$/;
 const ADDRESS_TYPE = { 4: 'ipv4_addr', 6: 'ipv6_addr' } as const;
 
@@ -167,5 +170,7 @@ function elements(verb: 'add' | 'delete', table: TableName, changes: readonly Ch
 
 function timed({ element, timeoutMs }: Change): string {
   if (typeof timeoutMs !== 'number') return element.text;
-  return `${element.text} timeout ${Math.max(1, Math.ceil(timeoutMs))}ms`;
+  if (Number.isNaN(timeoutMs)) throw new Error('a grant that ends at no time');
+  const ms = Math.min(Math.max(1, Math.ceil(timeoutMs)), LONGEST_MS);
+  return `${element.text} timeout ${ms}ms`;
 }
