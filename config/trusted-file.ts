@@ -52,7 +52,7 @@ function ownershipProblem(stats: Stats): string | undefined {
   const own = process.geteuid?.() ?? 0;
   if (stats.uid !== 0 && stats.uid !== own)
     return `belongs to user ${stats.uid}, who could change it; chown it to root`;
-  if (stats.mode & 0o020) return 'can be written by its group; chmod g-w it';
+  if (stats.mode & 0o020) return 'can be written by its group; chmod go-w it';
   if (stats.mode & 0o002) return 'can be written by everyone; chmod o-w it';
   return undefined;
 }

@@ -1,9 +1,10 @@
 /** What `postern run` says first: which doors, on what, and how to knock on them. */
 import { readFile } from 'node:fs/promises';
 import { hostname, networkInterfaces } from 'node:os';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { escapeControls } from '../../config/diagnostics.js';
+import { DEFAULT_OPTIONS } from '../../config/options.js';
 import type { Configuration, Door } from '../../config/types.js';
 import { ANY } from '../capture/link.js';
 import { packageVersion } from '../client/version.js';
@@ -12,31 +13,41 @@ import { packageVersion } from '../client/version.js';
 export async function firstScreen(
   configuration: Configuration,
   interfaces: readonly string[],
+  stateDir: string,
 ): Promise<string> {
   const isExample = await isShippedExample(configuration.file);
   const address = addressOf(interfaces);
+  const folder = stateDir === DEFAULT_OPTIONS.stateDir ? '' : ` --state-dir ${stateDir}`;
   const lines = [
     `postern ${packageVersion()} on ${hostname()}, doors of ${configuration.file}`,
     ...configuration.doors.map((door) => `  [${door.name}] ${describe(door)}`),
     ...(configuration.doors.length === 0 ? ['  no doors: nothing can be opened'] : []),
-    'Knock from another machine:',
+    'Knock from another machine (any knock client will do):',
     ...configuration.doors
       .slice(0, isExample ? 1 : 0)
       .map((door) => `  postern knock ${address} ${portsOf(door)}`),
-    ...(isExample
-      ? []
-      : [`  postern knock ${address} PORT PORT PORT…   (or: knock, nmap, hping3)`]),
-    'What is open: postern status   What happened: postern events   Stop: Ctrl-C',
+    ...(isExample ? [] : [`  postern knock ${address} PORT PORT PORT…`]),
+    `What is open:  ${calledAs()} status${folder}`,
+    `What happened: ${calledAs()} events${folder}`,
+    'Stop: Ctrl-C',
   ];
   return lines.map(escapeControls).join('\n');
 }
 
+/** As it is on the PATH after `npm link`, or as a clone has it. */
+function calledAs(): string {
+  const program = process.argv[1] ?? '';
+  return basename(program) === 'postern' ? 'postern' : `node ${relative(process.cwd(), program)}`;
+}
+
 function describe(door: Door): string {
-  const { sequence, seqTimeoutMs, stopCommand, cmdTimeoutMs } = door;
+  const { sequence, seqTimeoutMs, stopCommand, cmdTimeoutMs, allow } = door;
   const knocks =
     sequence.kind === 'fixed' ? `${sequence.knocks.length} knocks` : 'one-time sequences';
   const open =
-    stopCommand === undefined ? 'no stop command' : `closes after ${cmdTimeoutMs / 1000} s`;
+    stopCommand === undefined && allow.length === 0
+      ? 'no stop command'
+      : `closes after ${cmdTimeoutMs / 1000} s`;
   return `${knocks} within ${seqTimeoutMs / 1000} s, ${open}`;
 }
 

@@ -50,6 +50,7 @@ export async function runDaemon(options: RunOptions): Promise<number> {
     verbose: options.verbose === true,
     serviceLog: log,
   });
+  const stateDir = options.stateDir ?? configuration.options.stateDir;
   const signals = new Signals();
   const systemd = createNotifier({ log });
   try {
@@ -57,14 +58,14 @@ export async function runDaemon(options: RunOptions): Promise<number> {
     const daemon = await startDaemon({
       ...{ configuration, interfaces, log, actions },
       load: () => loadWithOverrides(file, options),
-      stateDir: options.stateDir ?? configuration.options.stateDir,
+      stateDir,
       host: hostname(),
       onlyIpv4: options.onlyIpV4 === true,
       signal: signals.stopped,
       onSensors: (statuses) => sensors.take(statuses),
     });
     actions.startingUp(interfaces.join(', '));
-    if (options.welcome === true) say(await firstScreen(configuration, interfaces));
+    if (options.welcome === true) say(await firstScreen(configuration, interfaces, stateDir));
     const announced = sensors.announce(say);
     options.onReady?.(announced);
     systemd.ready(announced.join(', '));

@@ -42,9 +42,11 @@ export async function* readCapture(
 ): AsyncGenerator<CapturedFrame> {
   const { signal, stdin = process.stdin } = options;
   const name = path === '-' ? 'standard input' : path;
+  // First the size: a stream whose file is not there fails at once, and nobody would be listening.
+  const size = path === '-' ? undefined : await sizeOf(path);
   const stream = path === '-' ? stdin : createReadStream(path, { highWaterMark: CHUNK_BYTES });
   if (signal !== undefined) addAbortSignal(signal, stream);
-  const source = readBytes(stream, path === '-' ? undefined : await sizeOf(path), name, options);
+  const source = readBytes(stream, size, name, options);
   try {
     yield* decode(name, new ByteQueue(source), options);
   } finally {

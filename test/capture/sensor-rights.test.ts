@@ -11,7 +11,8 @@ describe('the rights and the life of a sensor', function () {
   const stage = new Stage();
 
   it('runs the sensor as nobody with CAP_NET_RAW alone, and no port in any command line', async () => {
-    const one = await stage.capture();
+    const root = installCopy(0o755);
+    const one = await stage.capture({}, { root });
     const pid = one.status[0]?.pid ?? 0;
     const status = readFileSync(`/proc/${pid}/status`, 'utf8');
     const field = (name: string) => new RegExp(`^${name}:[ \\t]*(.*)$`, 'm').exec(status)?.[1];
@@ -29,6 +30,8 @@ describe('the rights and the life of a sensor', function () {
     assert.ok(lines.some((line) => line.includes('sensor.js')));
     assert.ok(lines.every((line) => !/4700[12]/.test(line)));
     assert.ok(one.messages.every(({ log }) => !/4700[12]/.test(JSON.stringify(log ?? ''))));
+    await one.stop();
+    rmSync(root, { recursive: true });
   });
 
   it('runs the sensor without root as the same user with CAP_NET_RAW alone', async () => {
