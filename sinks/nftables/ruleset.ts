@@ -38,7 +38,8 @@ export class Ruleset {
       // Made by another version: it is our own, so it can go.
       await this.kernel.run(Script.join([Script.deleteOwnTable(), base]));
     }
-    this.#seen = await this.#read();
+    // Gone again already: the monitor has its word for that, and this did what it could.
+    this.#seen = await this.#read().catch(() => '');
   }
 
   /** Whether somebody changed or removed something of it since it was made. */

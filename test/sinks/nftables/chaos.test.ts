@@ -1,5 +1,6 @@
 import type { SinkGrant } from '../../../sinks/types.js';
 import { eventually } from '../../support/eventually.js';
+import { pidAlive } from '../../support/processes.js';
 import { doorWith, grantOf, range, signal, ssh, useStage } from './stage.js';
 
 const ROUNDS = Number(process.env['NFT_ROUNDS'] ?? 12);
@@ -48,7 +49,7 @@ describe('the nftables sink under disturbance', () => {
       const what = random(4);
       if (what === 0) await stage.nft('flush ruleset');
       else if (what === 1) await stage.nft('delete set inet postern allow4r').catch(() => {});
-      else if (what === 2 && pid !== undefined) process.kill(pid, 'SIGKILL');
+      else if (what === 2 && pid !== undefined && pidAlive(pid)) process.kill(pid, 'SIGKILL');
     };
 
     for (let round = 0; round < ROUNDS; round += 1) {
