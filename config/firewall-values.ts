@@ -5,7 +5,7 @@ import { indent, trim } from './lines.js';
 import { bad, good, type Reading } from './reading.js';
 import type { AllowRule, NftTable } from './types.js';
 
-const EXAMPLE = 'such as 22/tcp or 60000-61000/udp';
+const EXAMPLE = 'such as 22/tcp or 8000-8010/udp';
 
 /**
  * `22/tcp, 60000-61000/udp`: what a door lets its source reach. Entries that overlap become one,
@@ -56,8 +56,8 @@ function overlap(one: AllowRule, other: AllowRule): boolean {
   return one.protocol === other.protocol && one.from <= other.to && other.from <= one.to;
 }
 
-/** nft's identifiers, of which the kernel takes 255 characters; a longer one is nobody's table. */
-const IDENTIFIER = /^[A-Za-z][A-Za-z0-9_.-]{0,254}$/;
+/** nft's identifiers; a longer one is nobody's table. */
+const IDENTIFIER = /^[A-Za-z_][A-Za-z0-9_.-]{0,63}$/;
 
 /** `inet filter`: a table of the user's. */
 export function nftTable(text: string): Reading<NftTable> {

@@ -5,6 +5,7 @@ import { loadConfiguration } from '../../config/load.js';
 import { inOrder } from '../../config/parse.js';
 import type { Diagnostic } from '../../config/types.js';
 import { configurationWarnings, type HostFacts } from '../../config/warnings.js';
+import { checkFirewall } from '../firewall/index.js';
 
 export interface CheckOptions {
   readonly stdout: { write(text: string): unknown };
@@ -13,8 +14,9 @@ export interface CheckOptions {
 }
 
 /**
- * Prints each finding as `FILE:LINE:COLUMN: error|warning: message [CODE]` and a summary; never a
- * port of a sequence. Gives the exit code: 1 if the file would not load, else 0.
+ * Looks at the file, and where a door allows something at this host's firewall. Prints each finding
+ * as `FILE:LINE:COLUMN: error|warning: message [CODE]` and a summary; never a port of a sequence.
+ * Gives the exit code: 1 if the file would not load, else 0.
  */
 export async function checkFile(file: string, options: CheckOptions): Promise<number> {
   const { stdout, isListening } = options;
@@ -22,8 +24,9 @@ export async function checkFile(file: string, options: CheckOptions): Promise<nu
   const interfaces = await interfaceNames();
   const host = { interfaces, ...(isListening && { isListening }) };
   const warnings = configuration ? configurationWarnings(configuration, places, host) : [];
+  const firewall = configuration ? await checkFirewall(configuration) : [];
   const all = [
-    ...inOrder([...diagnostics.filter(isAbout(file)), ...warnings]),
+    ...inOrder([...diagnostics.filter(isAbout(file)), ...warnings, ...firewall]),
     ...diagnostics.filter((diagnostic) => !isAbout(file)(diagnostic)),
   ];
   for (const diagnostic of all) stdout.write(`${renderDiagnostic(diagnostic)}\n`);

@@ -3,7 +3,8 @@
  * still be shut, or one that is shut is open. What cannot be told is said so, never guessed.
  */
 import type { AllowRule, Configuration, Diagnostic, Door } from '../../config/types.js';
-import { type Connection, OWN_TABLE, setOf } from './connection.js';
+import { OWN_TABLE } from '../../sinks/nftables/script.js';
+import { type Connection, setOf } from './connection.js';
 import type { Table } from './ruleset.js';
 import type { Family } from './sources.js';
 import { type Judgement, judge } from './walk.js';
@@ -82,7 +83,7 @@ function remarksOn(
   if (opened.outcome === 'shut') found.push(shut(opened, connection, options));
   // The guard keeps it shut, whatever else is there.
   const closed = options.nftGuard ? undefined : judge(ruleset, connection, isOwn);
-  if (closed?.outcome === 'open') found.push(open(closed, connection, options));
+  if (closed?.outcome === 'open') found.push(open(closed, options));
   const doubtful = [opened, closed].find((judgement) => judgement?.outcome === 'unknown');
   if (doubtful) found.push(unknown(doubtOf(doubtful, closed?.outcome === 'unknown', opened)));
   return found;
@@ -117,17 +118,13 @@ function shut(
   };
 }
 
-function open(
-  { accepts }: Judgement,
-  connection: Connection,
-  { nftTable }: Options,
-): Pick<Remark, 'code' | 'text'> {
+function open({ accepts }: Judgement, { nftTable }: Options): Pick<Remark, 'code' | 'text'> {
   const [accept] = accepts;
   const why = accept
     ? `${tableOf(accept.chain.table)} chain ${accept.chain.name} accepts it, and nothing drops it`
     : 'nothing drops it';
   const remedy = nftTable
-    ? `let ${tableOf(nftTable)} drop it behind ${accepting(connection)}; or use nft_guard = yes ` +
+    ? `accept it in ${tableOf(nftTable)} only for sources in postern's sets; or use nft_guard = yes ` +
       'in place of nft_table'
     : 'add nft_guard = yes to [options]';
   return { code: 'POSTERN_W_FIREWALL_OPEN', text: `is open without a knock: ${why}; ${remedy}` };

@@ -1,6 +1,7 @@
 /** The connection that is judged, and what is known of its first packet. */
 import type { NftTable } from '../../config/types.js';
 import type { Protocol } from '../../machines/types.js';
+import { SET_NAMES, type SetName } from '../../sinks/nftables/element.js';
 import { entryOf, field, wordsOf } from './json.js';
 import type { Family } from './sources.js';
 
@@ -19,15 +20,10 @@ export interface Connection {
   readonly table: NftTable;
 }
 
-/** postern's own table, where its sets are unless `nft_table` names another. */
-export const OWN_TABLE: NftTable = { family: 'inet', name: 'postern' };
-
 /** Which of postern's sets an element of this connection is in: ranges have sets of their own. */
-export function setOf({ family, from, to }: Pick<Connection, 'family' | 'from' | 'to'>): string {
-  return `allow${family}${from === to ? '' : 'r'}`;
+export function setOf({ family, from, to }: Pick<Connection, 'family' | 'from' | 'to'>): SetName {
+  return from === to ? `allow${family}` : `allow${family}r`;
 }
-
-const SETS: ReadonlySet<string> = new Set(['allow4', 'allow6', 'allow4r', 'allow6r']);
 
 /** Whether this is one of postern's sets. */
 export function isOurSet(
@@ -36,7 +32,11 @@ export function isOurSet(
   set: string,
 ): boolean {
   const ours = connection.table;
-  return table.family === ours.family && table.name === ours.name && SETS.has(set);
+  return (
+    table.family === ours.family &&
+    table.name === ours.name &&
+    SET_NAMES.some((name) => name === set)
+  );
 }
 
 /** What a part of a packet is. */

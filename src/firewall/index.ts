@@ -1,6 +1,7 @@
 /** The firewall's side of doors with `allow`: what `postern check` and the daemon say of it. */
 import { networkInterfaces } from 'node:os';
 import type { Configuration } from '../../config/types.js';
+import { chooseInterfaces } from '../capture/link.js';
 import type { Log } from '../log/types.js';
 import { type Finding, findingOf, firewallAdvice, type HostFacts } from './advice.js';
 import { readRuleset } from './read.js';
@@ -15,13 +16,15 @@ export { type Finding, firewallAdvice } from './advice.js';
  */
 export async function checkFirewall(
   configuration: Configuration,
-  interfaces: readonly string[] = configuration.options.interfaces ?? [],
+  interfaces?: readonly string[],
 ): Promise<readonly Finding[]> {
   const doors = configuration.doors.filter(({ allow }) => allow.length > 0);
   if (doors.length === 0) return [];
   const ruleset = await readRuleset();
-  if ('tables' in ruleset)
-    return firewallAdvice(configuration, ruleset.tables, factsOf(interfaces));
+  if ('tables' in ruleset) {
+    const listened = await chooseInterfaces(interfaces ?? configuration.options.interfaces);
+    return firewallAdvice(configuration, ruleset.tables, factsOf(listened));
+  }
   const text = `the firewall was not looked at, for ${ruleset.problem}`;
   return doors.map((door) => findingOf(configuration, door, 'POSTERN_W_FIREWALL_UNKNOWN', text));
 }
@@ -36,7 +39,7 @@ export async function logFirewallAdvice(
     log.warn({ code }, message);
 }
 
-/** `any` and nothing at all tell nothing about where connections come in. */
+/** `any` tells nothing about where connections come in. */
 function factsOf(interfaces: readonly string[]): HostFacts {
   const known = interfaces.includes('any') ? [] : interfaces;
   return { interfaces: known, families: families() };

@@ -7,7 +7,7 @@ import { parseConfiguration } from '../../config/parse.js';
 import { blocks, codes, page, rows } from './pages.js';
 
 const PAGE = 'docs/configuration.md';
-const PAGES = [PAGE, 'docs/knockd.md', 'docs/errors.md', 'docs/replay.md'];
+const PAGES = [PAGE, 'docs/knockd.md', 'docs/errors.md', 'docs/replay.md', 'docs/firewall.md'];
 
 type Named = Pick<Directive<never>, 'name' | 'aliases' | 'alone'>;
 

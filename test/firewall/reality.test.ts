@@ -43,18 +43,17 @@ describe('advice on the firewall, tried by connecting', function () {
 
   /** What a user would see: connections before and after a knock, in the words of the advice. */
   async function seen({ table }: HostRuleset): Promise<readonly string[]> {
-    const found: string[] = [];
     const sets = { guard: 'inet postern', none: undefined }[table] ?? table;
-    for (const { version, client, server } of SIDES) {
-      if (await lab.reaches(server)) found.push(`OPEN ${version}`);
+    const sides = SIDES.map(async ({ version, client, server }) => {
+      const before = (await lab.reaches(server)) ? [`OPEN ${version}`] : [];
       // A table of IPv4 alone has a set for IPv6 that no packet meets.
       if (table !== 'none')
         await nft(
           `add element ${sets} allow${version} { ${client} . tcp . ${SERVICE} timeout 1m }`,
         );
-      if (!(await lab.reaches(server))) found.push(`SHUT ${version}`);
-    }
-    return found.sort();
+      return (await lab.reaches(server)) ? before : [...before, `SHUT ${version}`];
+    });
+    return (await Promise.all(sides)).flat().sort();
   }
 
   /** The same of the advice. */

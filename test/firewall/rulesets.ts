@@ -1,4 +1,5 @@
 /** Rulesets of hosts, as they are found: what `firewallAdvice` says of them is tried by connecting. */
+import { OWN_TABLE, Script, TableName } from '../../sinks/nftables/script.js';
 import { SERVICE } from '../support/lab.js';
 
 export interface HostRuleset {
@@ -40,17 +41,14 @@ const table = (chains: string, name = 'inet filter') => `table ${name} {\n${chai
 const input = (rules: string, policy = 'drop', more = 'priority filter') =>
   `  chain input {\n    type filter hook input ${more}; policy ${policy};\n${rules}\n  }\n`;
 
-export const GUARD = table(
-  `${SETS}${input(
-    `    ct state established,related accept
-    iif "lo" accept
-    ${REFER}
-    tcp dport ${SERVICE} drop`,
-    'accept',
-    'priority filter - 10',
-  )}`,
-  'inet postern',
-);
+/** The guard as postern makes it. */
+export const GUARD = guardOf(TableName.of(OWN_TABLE));
+
+function guardOf(own: TableName): string {
+  const ports = [{ protocol: 'tcp', ports: [{ from: SERVICE, to: SERVICE }] }] as const;
+  const made = [Script.ensureTable(own), Script.ensureSets(own), Script.guard(own, ports)];
+  return `${Script.join(made).text}\n`;
+}
 
 const iptables = (icmp: string, rules: string) =>
   ['*filter', ':INPUT DROP [0:0]', ':user - [0:0]', '-A INPUT -i lo -j ACCEPT']
@@ -80,6 +78,43 @@ const UFW = (accept: string) => `:ufw-before-input - [0:0]
 -A ufw-logging-deny -m limit --limit 3/min --limit-burst 10 -j LOG --log-prefix "[UFW BLOCK] "
 -A ufw-after-input -p udp -m multiport --dports 137,138 -j DROP
 -A user -p tcp -m multiport --dports 80,443${accept} -j ACCEPT`;
+
+/** The shape of firewalld's tables: zones by goto, a reject at the end, a check of the way back. */
+const FIREWALLD = (ports: string) =>
+  table(
+    `chain mangle_PREROUTING { type filter hook prerouting priority mangle + 10; policy accept;
+      icmpv6 type { nd-router-advert, nd-neighbor-solicit } accept
+      meta nfproto ipv6 fib saddr . mark . iif oif missing drop
+    }
+    chain nat_PREROUTING { type nat hook prerouting priority dstnat + 10; policy accept;
+      jump nothing
+    }
+    chain nothing {
+    }
+    chain filter_INPUT { type filter hook input priority filter + 10; policy accept;
+      ct state { established, related } accept
+      ct status dnat accept
+      iifname "lo" accept
+      ct state invalid drop
+      jump filter_INPUT_ZONES
+      reject with icmpx admin-prohibited
+    }
+    chain filter_INPUT_ZONES {
+      ip saddr 198.51.100.0/24 goto filter_IN_drop
+      iifname "eth7" goto filter_IN_drop
+      goto filter_IN_public
+    }
+    chain filter_IN_drop { drop
+    }
+    chain filter_IN_public {
+      jump filter_IN_public_allow
+      meta l4proto { icmp, ipv6-icmp } accept
+    }
+    chain filter_IN_public_allow { tcp dport ${ports} accept
+      ip6 daddr fe80::/64 udp dport 546 accept
+    }`,
+    'inet firewalld',
+  );
 
 export const RULESETS: readonly HostRuleset[] = [
   { name: 'nothing but the guard', nft: GUARD, table: 'guard' },
@@ -274,6 +309,16 @@ export const RULESETS: readonly HostRuleset[] = [
     name: 'the guard and ufw with the port shut',
     nft: GUARD,
     iptables: both(UFW('')),
+    table: 'guard',
+  },
+  {
+    name: 'the guard and firewalld with the port open',
+    nft: GUARD + FIREWALLD(`{ 22, ${SERVICE} }`),
+    table: 'guard',
+  },
+  {
+    name: 'the guard and firewalld with the port shut',
+    nft: GUARD + FIREWALLD('22'),
     table: 'guard',
   },
   {
