@@ -1,3 +1,5 @@
+import { addressText } from '../capture/address.js';
+
 /** An address as four 32-bit words (IPv4 as ::ffff:a.b.c.d): the key of a compact table. */
 export type AddressWords = Uint32Array;
 
@@ -44,24 +46,8 @@ function dottedQuad(text: string): number {
 }
 
 /** The text again; the inverse of `addressWords`. */
-export function addressText(w0: number, w1: number, w2: number, w3: number): string {
-  if (w0 === 0 && w1 === 0 && w2 === 0xffff) {
-    return `${w3 >>> 24}.${(w3 >>> 16) & 255}.${(w3 >>> 8) & 255}.${w3 & 255}`;
-  }
-  const groups = [w0, w1, w2, w3].flatMap((word) => [word >>> 16, word & 0xffff]);
-  const { start, length } = longestZeros(groups);
-  const hex = (part: readonly number[]) => part.map((group) => group.toString(16)).join(':');
-  if (length < 2) return hex(groups);
-  return `${hex(groups.slice(0, start))}::${hex(groups.slice(start + length))}`;
-}
-
-function longestZeros(groups: readonly number[]): { start: number; length: number } {
-  let best = { start: 0, length: 0 };
-  let start = 0;
-  for (let i = 0; i <= groups.length; i++) {
-    if (groups[i] === 0) continue;
-    if (i - start > best.length) best = { start, length: i - start };
-    start = i + 1;
-  }
-  return best;
+export function wordsText(words: AddressWords): string {
+  const bytes = new DataView(new ArrayBuffer(16));
+  for (const [index, word] of words.entries()) bytes.setUint32(index * 4, word);
+  return addressText(new Uint8Array(bytes.buffer));
 }

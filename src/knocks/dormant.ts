@@ -4,7 +4,7 @@
  * oldest, and memory is given back when it ebbs. A source's next relevant packet wakes it.
  */
 import type { Packet } from '../../machines/types.js';
-import { type AddressWords, addressText, addressWords } from './address-words.js';
+import { type AddressWords, addressWords, wordsText } from './address-words.js';
 
 /** A remembered packet, as it goes into the machine that it wakes. */
 export interface DormantPacket {
@@ -160,14 +160,13 @@ export class DormantTable {
   #recordAt(slot: number): DormantPacket {
     const c = this.#columns;
     const bits = c.bits[slot] ?? 0;
-    const word = (i: number) => c.key[slot * 4 + i] ?? 0;
     return {
       type: c.knock[slot] === 1 ? 'KNOCK' : 'STRAY',
       local: (bits & 128) !== 0,
       generation: c.generation[slot] ?? 0,
       packet: {
         atMs: c.atMs[slot] ?? 0,
-        source: addressText(word(0), word(1), word(2), word(3)),
+        source: wordsText(c.key.subarray(slot * 4, slot * 4 + 4)),
         destination: this.#destinations[c.destination[slot] ?? 0] ?? '',
         protocol: (bits & 64) === 0 ? 'tcp' : 'udp',
         sourcePort: c.sourcePort[slot] ?? 0,

@@ -1,13 +1,12 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import ipaddr from 'ipaddr.js';
-import { addressText, addressWords } from '../../src/knocks/address-words.js';
+import { addressWords, wordsText } from '../../src/knocks/address-words.js';
 
 function roundTrip(text: string): string {
   const words = new Uint32Array(4);
   addressWords(text, words);
-  const [w0 = 0, w1 = 0, w2 = 0, w3 = 0] = words;
-  return addressText(w0, w1, w2, w3);
+  return wordsText(words);
 }
 
 describe('addresses as words', () => {
