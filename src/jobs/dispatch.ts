@@ -131,9 +131,9 @@ export async function dispatch(
 ): Promise<DispatchResult> {
   const { id, source } = state.context;
   const key = exclusionKey(door, source);
+  // Also of one that is lost: its Completed may have been written after all.
   const drop = (reason: string): void => {
-    // What the journal does not know needs no end.
-    if (lost === undefined) void context.ledger.note({ type: 'Abandoned', grant: id, reason });
+    void context.ledger.note({ type: 'Abandoned', grant: id, reason });
   };
   for (;;) {
     const live = key === undefined ? undefined : context.registry.liveOf(key);

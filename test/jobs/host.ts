@@ -6,8 +6,9 @@ import { join } from 'node:path';
 import type { Redis } from 'ioredis';
 import type { Door } from '../../config/types.js';
 import { createExec, type Exec } from '../../sinks/exec.js';
+import type { Sink } from '../../sinks/types.js';
 import { type Clock, systemClock } from '../../src/clock.js';
-import { createGrants } from '../../src/jobs/grants.js';
+import { createGrants, type GrantsOptions } from '../../src/jobs/grants.js';
 import { familyOf } from '../../src/jobs/keys.js';
 import type { Completion, DispatchResult, Grants } from '../../src/jobs/types.js';
 import type { EventOf, EventType, JournalEvent } from '../../src/journal/events.js';
@@ -37,6 +38,8 @@ export class TestHost {
   readonly log = recordingLog();
   /** Doors that `catalog.find` knows. */
   doors: Door[] = [];
+  /** What the kernel-timed sink of doors with `allow` was asked for: `open SOURCE`, … */
+  readonly kernel: string[] = [];
   readonly #redis: PrivateRedis;
   readonly #admin: Redis;
   readonly #running = new Set<Running>();
@@ -77,6 +80,7 @@ export class TestHost {
     await this.#admin.flushall();
     this.log.entries.length = 0;
     this.doors = [];
+    this.kernel.length = 0;
   }
 
   async end(): Promise<void> {
@@ -114,6 +118,15 @@ export class TestHost {
     return door;
   }
 
+  /** A door that only the kernel-timed sink acts on. */
+  allowing(overrides: Partial<Door> = {}): Door {
+    const name = `door${this.doors.length}`;
+    const allow = [{ protocol: 'tcp', from: 22, to: 22 }] as const;
+    const door = testDoor({ name, allow, cmdTimeoutMs: 1000, ...overrides });
+    this.doors.push(door);
+    return door;
+  }
+
   /** The journal alone; close it. */
   openJournal(clock: Clock = systemClock): Promise<RedisJournal> {
     const { key, log } = this;
@@ -127,7 +140,17 @@ export class TestHost {
     await journal.close();
   }
 
-  async run(): Promise<Running> {
+  /** Stands for nftables. */
+  #kernelSink({ allow }: Door): Sink | undefined {
+    if (allow.length === 0) return undefined;
+    const asked = (what: string) => async (grant: { source: string }) => {
+      this.kernel.push(`${what} ${grant.source}`);
+    };
+    const calls = { open: asked('open'), extend: asked('extend'), close: asked('close') };
+    return { name: 'nftables', kernelTimed: true, ...calls };
+  }
+
+  async run(options: Pick<GrantsOptions, 'layers'> = {}): Promise<Running> {
     const target = this.#redis;
     const { key, log } = this;
     const journal = await this.openJournal();
@@ -139,10 +162,14 @@ export class TestHost {
       host: HOST,
       catalog: { find: async (name) => this.doors.find((door) => door.name === name) },
       sinksFor: (door, source) => {
-        const sink = exec.sink(door, familyOf(source));
-        return sink === undefined ? [] : [sink];
+        const sinks = [this.#kernelSink(door), exec.sink(door, familyOf(source))];
+        return sinks.filter((sink) => sink !== undefined);
+      },
+      restoreSinks: async (live) => {
+        for (const { source } of live) this.kernel.push(`restore ${source}`);
       },
       log,
+      ...options,
       closeBackoffMs: () => 100,
     });
     const end = async () => {
