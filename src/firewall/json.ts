@@ -21,3 +21,9 @@ export function field(of: unknown, name: string): string {
   const found = Object.entries(of).find(([key]) => key === name)?.[1];
   return typeof found === 'string' ? found : '';
 }
+
+/** `{"elem": {"val": …, "timeout": …}}`, as elements with a timeout or a comment are written. */
+export function elementOf(element: unknown): unknown {
+  const [key, of] = entryOf(element);
+  return key === 'elem' && typeof of === 'object' && of !== null && 'val' in of ? of.val : element;
+}

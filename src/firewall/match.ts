@@ -1,6 +1,6 @@
 /** Whether a match of a rule holds for the connection that is judged. */
 import { type Connection, isOurSet, partOf, setOf, type Value } from './connection.js';
-import { entryOf, field, wordsOf } from './json.js';
+import { elementOf, entryOf, field, wordsOf } from './json.js';
 import type { Table } from './ruleset.js';
 import { meansAnySource } from './sources.js';
 import { agreed, and, anyOf, not, type Truth } from './truth.js';
@@ -103,16 +103,10 @@ function amongElements(
   table: Table,
   connection: Connection,
 ): Truth {
-  const plain = elements.map(withoutTimeout);
-  if (value.kind === 'source') return meansAnySource(value.family, plain);
+  if (value.kind === 'source') return meansAnySource(value.family, elements);
+  const plain = elements.map(elementOf);
   if (value.kind === 'port') return amongPorts(value, plain);
   return anyOf(plain.map((element) => isElement(value, element, table, connection)));
-}
-
-/** `{"elem": {"val": …, "timeout": …}}`, as elements with a timeout or a comment are written. */
-function withoutTimeout(element: unknown): unknown {
-  const [key, of] = entryOf(element);
-  return key === 'elem' && typeof of === 'object' && of !== null && 'val' in of ? of.val : element;
 }
 
 function amongPorts(value: { from: number; to: number }, elements: readonly unknown[]): Truth {

@@ -5,6 +5,7 @@
  */
 import { isIP } from 'node:net';
 import ipaddr from 'ipaddr.js';
+import { elementOf } from './json.js';
 import type { Truth } from './truth.js';
 
 export type Family = 4 | 6;
@@ -23,12 +24,21 @@ const WORLD: Readonly<Record<Family, Span>> = {
 
 const FEW = 64n;
 
+/** Of each list once: a country's addresses are many, and many rules may name them. */
+const judged = { 4: new WeakMap<object, Truth>(), 6: new WeakMap<object, Truth>() } as const;
+
 /** Whether such a source is among these addresses, as nft's JSON writes them. */
 export function meansAnySource(family: Family, addresses: readonly unknown[]): Truth {
+  const truth = judged[family].get(addresses) ?? coverageOf(family, addresses);
+  judged[family].set(addresses, truth);
+  return truth;
+}
+
+function coverageOf(family: Family, addresses: readonly unknown[]): Truth {
   let covered = 0n;
   const world = WORLD[family];
   for (const address of addresses) {
-    const span = spanOf(family, address);
+    const span = spanOf(family, elementOf(address));
     if (span === undefined) return 'maybe';
     const from = span.from > world.from ? span.from : world.from;
     const to = span.to < world.to ? span.to : world.to;
