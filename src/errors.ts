@@ -14,6 +14,7 @@ export const ERRORS = {
   POSTERN_E_KNOCK: 'A knock could not be handed to the network.',
   POSTERN_E_REPLAY: 'The capture file cannot be read.',
   POSTERN_E_ONE_TIME: 'A one-time sequence file cannot be read or rewritten.',
+  POSTERN_E_INSTALL: 'postern cannot be installed or uninstalled there.',
   POSTERN_E_COMMAND: 'A command could not be run, failed, or ran too long.',
   POSTERN_E_NFT: 'The firewall could not be changed: nft, a right or a table is missing.',
 } as const;

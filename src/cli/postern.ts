@@ -117,6 +117,21 @@ function program(): Command {
       process.exitCode = await runReload(await controlSocketOf(options));
     },
   );
+
+  const placing = (name: string, description: string) =>
+    postern
+      .command(name)
+      .description(description)
+      .option('--prefix <dir>', 'where the program lies', '/usr/local')
+      .option('--root <dir>', 'a folder that stands for /, to make a package');
+
+  placing('install', 'put program, units and, if there is none, a configuration in place')
+    .option('--as-knockd', 'also as the commands knockd and knock')
+    .action(async (options) => (await import('./install.js')).runInstall(options));
+
+  placing('uninstall', 'take away what install put in place')
+    .option('--purge', 'state, logs, user and configuration too')
+    .action(async (options) => (await import('./install.js')).runUninstall(options));
   return postern;
 }
 
