@@ -180,6 +180,7 @@ export interface Status {
     readonly source: string;
     readonly state: string;
     readonly leftSeconds: number | null;
+    readonly unjournalled?: true;
   }[];
   readonly sensors: readonly { readonly interface: string; readonly state: string }[];
 }
