@@ -4,7 +4,8 @@ import { journalError } from './bounded.js';
 import { CLAIM } from './scripts/claim.js';
 import type { Entry } from './seal.js';
 
-const WRITE_WITHIN_MS = 1000;
+/** A knock is refused within a second (T12), and the refusal has to be said too. */
+const WRITE_WITHIN_MS = 900;
 
 export interface WriterOptions {
   /** A connection of the role `append`; the writer uses it alone and ends when it is ended. */

@@ -14,7 +14,7 @@ const PATIENCE_MS = 250;
 process.on('message', (orders: Orders) => {
   if ('knock' in orders) void knock(orders.knock);
   else if ('disturb' in orders) disturb(orders.disturb);
-  else for (const source of orders.watch.sources) void watch(source, orders.watch);
+  else watchAll(orders.watch);
 });
 process.on('disconnect', () => process.exit(0));
 
@@ -27,17 +27,19 @@ async function knock({ id, source, server, ports }: Knocking): Promise<void> {
   process.send?.({ knocked: id });
 }
 
-async function watch(source: string, { server, ports, everyMs }: Watching): Promise<never> {
+function watchAll(watching: Watching): void {
+  for (const source of watching.sources) {
+    for (const port of watching.ports) void watch(source, port, watching);
+  }
+}
+
+async function watch(source: string, port: number, { server, everyMs }: Watching): Promise<never> {
   for (;;) {
     const next = sleep(everyMs);
-    await Promise.all(
-      ports.map(async (port) => {
-        const fromMs = Date.now();
-        const open = await tryOnce(source, server, port);
-        const attempt: Attempt = { source, port, open, fromMs, toMs: Date.now() };
-        process.send?.({ attempt });
-      }),
-    );
+    const fromMs = Date.now();
+    const open = await tryOnce(source, server, port);
+    const attempt: Attempt = { source, port, open, fromMs, toMs: Date.now() };
+    process.send?.({ attempt });
     await next;
   }
 }

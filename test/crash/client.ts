@@ -57,7 +57,7 @@ export class Client {
   }
 
   /** Tries these ports of the server from each source, all the time from now on. */
-  watch(sources: readonly string[], ports: readonly number[], everyMs = 100): void {
+  watch(sources: readonly string[], ports: readonly number[], everyMs: number): void {
     const watch: Watching = { sources, ports, everyMs, server: SERVER4 };
     this.#child.send({ watch } satisfies Orders);
   }

@@ -9,8 +9,10 @@ export interface CrashDoor {
   readonly cmdTimeoutMs: number;
   /** Whether its commands write to `starts` and `stops`. */
   readonly hasCommands: boolean;
+  /** Whether the kernel itself takes back what it opens. */
+  readonly kernelTimed: boolean;
   /** What the firewall is told beforehand, so that the service is shut: a command and its input. */
-  readonly shut: { readonly argv: readonly string[]; readonly input?: string };
+  readonly shut?: { readonly argv: readonly string[]; readonly input?: string };
   /** Its directives beside sequence and flags. */
   directives(folder: string): Readonly<Record<string, string | number>>;
 }
@@ -46,6 +48,7 @@ export function commandDoor(
   const input = `table inet gate { set ${name} { type ipv4_addr; }\n ${chain}\n }\n`;
   return {
     ...{ name, sequence, port, cmdTimeoutMs: cmdTimeout * 1000, hasCommands: true },
+    kernelTimed: false,
     shut: { argv: ['nft', '-f', '-'], input },
     directives: (folder) => {
       const { starts, stops } = recordsIn(folder);
@@ -77,6 +80,25 @@ export const FAILING_DOORS: readonly CrashDoor[] = [
   }),
 ];
 
+/** nftables alone, and nftables with commands beside it: two sinks of one grant. */
+const both = commandDoor('both', [7007, 9007, 8007], 2227, { afterStart: 'sleep 0.2' });
+export const KERNEL_DOORS: readonly CrashDoor[] = [
+  {
+    name: 'kernel',
+    sequence: [7006, 9006, 8006],
+    port: 2226,
+    cmdTimeoutMs: 1000,
+    hasCommands: false,
+    kernelTimed: true,
+    directives: () => ({ allow: '2226/tcp', cmd_timeout: 1 }),
+  },
+  {
+    ...both,
+    kernelTimed: true,
+    directives: (folder) => ({ ...both.directives(folder), allow: '2227/tcp' }),
+  },
+];
+
 /** As the how-tos have it: two starts leave a rule behind, and a second stop fails. */
 export const RULE_DOOR: CrashDoor = {
   name: 'rule',
@@ -84,6 +106,7 @@ export const RULE_DOOR: CrashDoor = {
   port: 2225,
   cmdTimeoutMs: 1000,
   hasCommands: true,
+  kernelTimed: false,
   shut: { argv: ['iptables', ...'-A INPUT -p tcp --dport 2225 -j REJECT'.split(' ')] },
   directives: (folder) => {
     const { starts, stops } = recordsIn(folder);
@@ -103,5 +126,5 @@ export function confOf(doors: readonly CrashDoor[], folder: string): string {
     const fixed = 'one_time_sequences' in own ? {} : { sequence: sequence.join(',') };
     return section(name, { ...fixed, tcpflags: 'syn', ...own });
   });
-  return sections.join('\n');
+  return ['[options]\n\tnft_guard = yes\n', ...sections].join('\n');
 }

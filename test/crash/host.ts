@@ -39,6 +39,7 @@ export class CrashHost {
   /** What every postern of this host wrote. */
   logs = '';
   #postern: Postern | undefined;
+  #isWatched = false;
   readonly #checks: Promise<void>[] = [];
 
   private constructor(
@@ -52,6 +53,7 @@ export class CrashHost {
   static async make({ doors, sources }: HostOptions): Promise<CrashHost> {
     const network = await createNetwork({ clientAddresses: sources });
     for (const { shut } of doors) {
+      if (shut === undefined) continue;
       await network.must(
         'server',
         shut.argv,
@@ -63,9 +65,7 @@ export class CrashHost {
       s.on('error', () => {}).end()).listen(port, '0.0.0.0', () => console.log('up'))`;
     const services = network.spawn('server', [process.execPath, '-e', script]);
     if (services.stdout) await once(services.stdout, 'data');
-    const host = new CrashHost(network, new Client(network), await makeFolder(), doors, sources);
-    host.client.watch(sources, ports);
-    return host;
+    return new CrashHost(network, new Client(network), await makeFolder(), doors, sources);
   }
 
   get postern(): Postern {
@@ -88,6 +88,12 @@ export class CrashHost {
     await postern.program.waitFor(/^listening on /m, { withinMs: START_WITHIN_MS });
     const absence = this.absences.at(-1);
     if (absence?.toMs === Number.POSITIVE_INFINITY) absence.toMs = Date.now();
+    if (this.#isWatched) return;
+    // From here on: before postern's first start its guard is not there.
+    this.#isWatched = true;
+    const ports = this.doors.map(({ port }) => port);
+    const everyMs = Math.max(100, ports.length * this.sources.length * 4);
+    this.client.watch(this.sources, ports, everyMs);
   }
 
   /** kill -9 of the core. Its children are looked after while the test goes on. */

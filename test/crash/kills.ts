@@ -9,6 +9,7 @@ export const TARGETS = [
   'core and redis',
   'redis',
   'sensor',
+  'nft',
   'command',
   'command and its children',
 ] as const;
@@ -40,6 +41,8 @@ export async function kill(target: Target, host: CrashHost, random: Random): Pro
       return true;
     case 'redis':
       return killAll(host.familyOf(/redis-server/));
+    case 'nft':
+      return killAll(host.familyOf(/^(\S*\/)?nft /));
     case 'sensor':
       return killAll(host.familyOf(/sensor\.js/));
     case 'command':

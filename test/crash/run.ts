@@ -4,7 +4,7 @@ import { eventually } from '../support/eventually.js';
 import type { CrashHost } from './host.js';
 import { judge, LATE_MS, type Verdict } from './verdict.js';
 
-export const SOURCES = [10, 11, 12, 13].map((last) => `192.0.2.${last}`);
+export const SOURCES = [10, 11, 12, 13, 14].map((last) => `192.0.2.${last}`);
 
 /** From a knock to its grant, at the longest: an append waits a second for Redis. */
 const SETTLE_MS = 1500;
@@ -15,12 +15,13 @@ export async function finish(host: CrashHost): Promise<Verdict> {
   await stillOpens(host);
   await allShut(host);
   const events = await host.postern.events();
+  const openings = [...host.client.openings];
   await host.postern.stop('SIGTERM', { keep: true });
   await host.checked();
   return judge({
     doors: host.doors,
     events,
-    openings: host.client.openings,
+    openings,
     starts: await host.starts(),
     stops: await host.stops(),
     absences: host.absences,

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
-import { STEPS, type Step } from '../../src/jobs/steps.js';
+import { STEPS } from '../../src/jobs/steps.js';
 import { eventually } from '../support/eventually.js';
 import { requireRoot } from '../support/root.js';
-import { COMMAND_DOORS, FAILING_DOORS } from './doors.js';
+import { COMMAND_DOORS, FAILING_DOORS, KERNEL_DOORS } from './doors.js';
 import { CrashHost } from './host.js';
 import { finish, SOURCES } from './run.js';
 
@@ -10,8 +10,6 @@ const FULL = Number(process.env['CRASH_KILLS'] ?? 20) > 20;
 /** At the first time a step is reached; in the full run at the second and third time too. */
 const TIMES = FULL ? [1, 2, 3] : [1];
 const KNOCK_EVERY_MS = 400;
-/** Reached only by doors that the kernel times. */
-const NOT_BY_COMMANDS: readonly Step[] = ['sink-extended'];
 
 /**
  * T10. Postern kills itself just after a step, is started again to kill itself after the next one,
@@ -31,12 +29,10 @@ describe('kill -9 just after every durable step of a grant (T10)', () => {
 
   it('leaves no door open, no start unrecorded or repeated, and no orphan', async function () {
     this.timeout(60_000 + TIMES.length * STEPS.length * 6000);
-    const stops = STEPS.filter((step) => !NOT_BY_COMMANDS.includes(step)).flatMap((step) =>
-      TIMES.map((time) => `${step}#${time}`),
-    );
+    const stops = STEPS.flatMap((step) => TIMES.map((time) => `${step}#${time}`));
     const middle = Math.ceil(stops.length / 2);
     const shares = [stops.slice(0, middle), stops.slice(middle)];
-    const doors = [...COMMAND_DOORS, ...FAILING_DOORS];
+    const doors = [...COMMAND_DOORS, ...FAILING_DOORS, ...KERNEL_DOORS];
     const verdicts = await Promise.all(
       shares.map(async (share) => {
         const host = await CrashHost.make({ doors, sources: SOURCES });

@@ -39,6 +39,8 @@ interface Grant {
   readonly source: string;
   readonly openingMs: number;
   untilMs: number;
+  /** The deadline that the kernel knows; undefined: it was never told, or it is not known. */
+  kernelMs?: number;
   readonly opened: Set<string>;
   readonly closed: Map<string, number>;
 }
@@ -80,6 +82,8 @@ function grantsOf(events: readonly Event[]): Map<string, Grant> {
     if (grant === undefined) continue;
     if (type === 'Opened' || type === 'OpenFailed') grant.opened.add(sink);
     if (['Opened', 'OpenFailed', 'Extended'].includes(type)) grant.untilMs = until ?? grant.untilMs;
+    if (until && type === 'Opened' && sink === 'nftables') grant.kernelMs = until;
+    if (until && type === 'Extended' && grant.kernelMs !== undefined) grant.kernelMs = until;
     // An opening of unknown outcome has a deadline far away, and is closed at the start.
     if (type === 'Closing') grant.untilMs = Math.min(grant.untilMs, atMs);
     if (type === 'Closed') grant.closed.set(sink, atMs);
@@ -117,7 +121,12 @@ function judgeOpening(
     (grant) => grant.door === door?.name && grant.source === source && grant.openingMs <= toMs,
   );
   if (own.length === 0) return `${about}: open without a recorded grant`;
-  const leasts = own.map((grant) => overdueMs(grant, fromMs, absences));
+  // What the kernel takes back by itself is shut whether postern is there or not.
+  const leasts = own.map((grant) =>
+    door?.kernelTimed && grant.kernelMs !== undefined
+      ? { lateMs: fromMs - grant.kernelMs, absent: false }
+      : overdueMs(grant, fromMs, absences),
+  );
   const least = leasts.sort((a, b) => a.lateMs - b.lateMs)[0];
   if (least === undefined || least.lateMs <= 0) return undefined;
   const key = least.absent ? 'latestAfterStartMs' : 'latestMs';

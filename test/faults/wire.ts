@@ -37,7 +37,8 @@ export class Wire {
 
   /** Lets it happen; resolves as soon as the link is there again. */
   async suffer(mishap: Mishap, random: Random): Promise<void> {
-    const gone = () => sleep(random.below(GONE_MS));
+    // Every other time for a moment only: sooner than anybody looks again.
+    const gone = () => sleep(random.chance(2) ? random.below(GONE_MS) : 0);
     const { server, client } = WIRE;
     switch (mishap) {
       case 'down and up':
@@ -53,17 +54,11 @@ export class Wire {
         await gone();
         return this.plugIn();
       case 'renamed and renamed back':
-        await this.#rename(server, 'elsewhere');
+        await this.#rename('server', server, 'elsewhere');
         await gone();
-        return this.#rename('elsewhere', server);
+        return this.#rename('server', 'elsewhere', server);
       case 'renamed, and another one takes its name':
-        await this.#rename(server, 'elsewhere');
-        await this.#ip('client', `link set ${client} down`);
-        await this.#ip('client', `link set ${client} name ${client}old`);
-        await gone();
-        await this.#ip('server', 'addr flush dev elsewhere');
-        await this.plugIn();
-        return;
+        return this.#swap();
       case 'another address': {
         const [one, other] = ADDRESSES;
         const before = this.address;
@@ -84,10 +79,34 @@ export class Wire {
     await this.network.exec('server', ['ip', 'link', 'del', 'elsewhere']);
   }
 
-  async #rename(from: string, to: string): Promise<void> {
-    await this.#ip('server', `link set ${from} down`);
-    await this.#ip('server', `link set ${from} name ${to}`);
-    await this.#ip('server', `link set ${to} up`);
+  /**
+   * At one go, and the first one stays up: nothing but the index tells them apart. What is away for
+   * a moment only may never be seen to be away.
+   */
+  async #swap(): Promise<void> {
+    const { server, client } = WIRE;
+    await this.#rename('client', client, 'elsewhere');
+    await this.#ip('client', 'addr flush dev elsewhere');
+    const { client: namespace } = this.network.namespaces;
+    const lines = [
+      `link set ${server} name elsewhere`,
+      'addr flush dev elsewhere',
+      `link add ${server} type veth peer name ${client} netns ${namespace}`,
+      `addr add ${this.address}/24 dev ${server}`,
+      `link set ${server} up`,
+    ];
+    await this.network.must('server', ['ip', '-batch', '-'], { input: `${lines.join('\n')}\n` });
+    await this.#ip('client', `addr add 198.51.100.2/24 dev ${client}`);
+    await this.#ip('client', `link set ${client} up`);
+  }
+
+  async #rename(side: Side, from: string, to: string): Promise<void> {
+    const live = await this.network.exec(side, ['ip', 'link', 'set', from, 'name', to]);
+    // Kernels before 6.2 rename only what is down.
+    if (live.code === 0) return;
+    await this.#ip(side, `link set ${from} down`);
+    await this.#ip(side, `link set ${from} name ${to}`);
+    await this.#ip(side, `link set ${to} up`);
   }
 
   async #ip(side: Side, words: string): Promise<void> {
