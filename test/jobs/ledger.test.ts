@@ -14,7 +14,7 @@ describe('the ledger of grants', () => {
     const journal = new MemoryJournal();
     const ledger = createLedger(journal, silentLog);
     journal.failure = new Error('no Redis');
-    for (const grant of ['1', '2', '3']) ledger.note(closed(grant));
+    for (const grant of ['1', '2', '3']) void ledger.note(closed(grant));
     assert.equal(await ledger.settle(), false);
     await assert.rejects(ledger.must(closed('refused')), { code: 'POSTERN_E_JOURNAL' });
     journal.failure = undefined;
@@ -24,11 +24,38 @@ describe('the ledger of grants', () => {
     assert.equal(journal.events.length, 4);
   });
 
+  it('keeps the order when one that was on its way fails after others were put off', async () => {
+    const journal = new MemoryJournal();
+    const fail: (() => void)[] = [];
+    const late = new Error('not confirmed');
+    const slow = Object.assign(Object.create(journal), {
+      append: (body: EventBody) =>
+        journal.failure === undefined
+          ? journal.append(body)
+          : new Promise((_, reject) => fail.push(() => reject(late))),
+    });
+    const ledger = createLedger(slow, silentLog);
+    journal.failure = late;
+    const written: string[] = [];
+    const note = (grant: string) => void ledger.note(closed(grant)).then(() => written.push(grant));
+    for (const grant of ['1', '2']) note(grant);
+    fail[0]?.();
+    await new Promise((resolve) => setImmediate(resolve));
+    note('3');
+    fail[1]?.();
+    await new Promise((resolve) => setImmediate(resolve));
+    assert.deepEqual(written, [], 'nobody is told too early');
+    journal.failure = undefined;
+    assert.equal(await ledger.settle(), true);
+    assert.deepEqual([...journal.events.map((event) => 'grant' in event && event.grant)], written);
+    assert.deepEqual(written, ['1', '2', '3']);
+  });
+
   it('writes nothing more once it is closed', async () => {
     const journal = new MemoryJournal();
     const ledger = createLedger(journal, silentLog);
     ledger.close();
-    ledger.note(closed('1'));
+    void ledger.note(closed('1'));
     await ledger.settle();
     assert.deepEqual(written(journal), []);
   });

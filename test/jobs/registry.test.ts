@@ -68,4 +68,17 @@ describe('the grants that a host holds', () => {
     assert.equal(exclusionKey({ ...own, reknock: 'rerun' }, '192.0.2.1'), undefined);
     assert.equal(exclusionKey(testDoor({ startCommand: 'a' }), '192.0.2.1'), undefined);
   });
+
+  it('exclude each other by source where the door allows something, whatever its commands name', () => {
+    const ssh = [{ protocol: 'tcp', from: 22, to: 22 }] as const;
+    const one = testDoor({ allow: ssh });
+    const other = testDoor({ allow: [{ protocol: 'udp', from: 53, to: 53 }] });
+    const both = testDoor({ allow: ssh, startCommand: 'a', stopCommand: 'b' });
+    for (const door of [one, both]) {
+      assert.notEqual(exclusionKey(door, '192.0.2.1'), exclusionKey(door, '192.0.2.2'));
+      assert.equal(exclusionKey({ ...door, reknock: 'rerun' }, '192.0.2.1'), undefined);
+    }
+    assert.notEqual(exclusionKey(one, '192.0.2.1'), exclusionKey(other, '192.0.2.1'));
+    assert.ok(exclusionKey(testDoor({ allow: ssh, startCommand: 'a' }), '192.0.2.1'));
+  });
 });
