@@ -19,8 +19,6 @@ export interface DispatcherOptions {
 /** While Redis is away, one-time doors are asked for so often. */
 const ASK_AGAIN_MS = 1000;
 
-const UNJOURNALLED = 'opening without the journal, which is out of reach: the kernel closes it';
-
 export class Dispatcher {
   readonly #options: DispatcherOptions;
   /** One-time doors by name, with how many of their knocks are on their way to the journal. */
@@ -109,8 +107,8 @@ export class Dispatcher {
     switch (result.kind) {
       case 'opening':
         actions.openSesame(source, door.name);
-        if (result.unjournalled) log.warn({ ...fields, grant: result.grant }, UNJOURNALLED);
-        else log.info({ ...fields, grant: result.grant }, 'opening');
+        // That the journal does not know of it was said with the reason already.
+        log.info({ ...fields, grant: result.grant }, 'opening');
         break;
       case 'extended':
         actions.openSesame(source, door.name);

@@ -7,49 +7,20 @@ import type { Door } from '../../config/types.js';
 import type { GrantPhase, GrantState } from '../../machines/grant.js';
 import type { Sink, SinkGrant } from '../../sinks/types.js';
 import { reasonOf } from '../errors.js';
-import type { EventOf } from '../journal/events.js';
-import { type ActContext, extendSink } from './acts.js';
+import { extendSink } from './acts.js';
+import type {
+  ArbiterContext,
+  ArbiterGrant,
+  CloseCause,
+  CloseResult,
+  OpenResult,
+} from './arbiter-types.js';
 import { SinkClosings } from './closings.js';
-import type { Ledger } from './ledger.js';
 import { type SinkOpening, startOpening } from './opening.js';
 import { GrantRecord, type SentOpening } from './record.js';
 import { SinkDeadlines } from './sink-deadlines.js';
 import { createTurns } from './turns.js';
 import { maySkipJournal } from './unjournalled.js';
-
-export type CloseCause = EventOf<'Closing'>['cause'];
-
-export type CloseResult =
-  | { readonly kind: 'closed' | 'failed' | 'gone' }
-  /** Nothing is due: so many milliseconds are left. */
-  | { readonly kind: 'early'; readonly leftMs: number }
-  /** Something is still to be closed, or to be tried again (G5), in so many milliseconds. */
-  | { readonly kind: 'again'; readonly leftMs: number };
-
-/** `stale`: it is not waiting to be opened. `refused`: it could not be journalled. */
-export type OpenResult = 'started' | 'stale' | 'refused';
-
-export interface ArbiterContext extends ActContext {
-  readonly ledger: Ledger;
-  /** Milliseconds to wait after the n-th failed attempt to close. */
-  readonly closeBackoffMs: (attempt: number) => number;
-  /** Asks for a close job at the arbiter's deadline. */
-  readonly scheduleClose: (arbiter: Arbiter) => void;
-}
-
-export interface ArbiterGrant {
-  readonly state: GrantState;
-  readonly door: Door;
-  readonly sinks: readonly Sink[];
-  /** Grants of one key are never live at once (DESIGN 6, G9). Undefined: it stands alone. */
-  readonly key: string | undefined;
-  /** Known for a grant taken over from the journal. */
-  readonly deadlines?: SinkDeadlines;
-  /** It waits for another grant to close, until `release`. */
-  readonly held?: boolean;
-  /** Resolves once its Completed event is durable; nothing is opened before. */
-  readonly completed?: Promise<void>;
-}
 
 export class Arbiter {
   readonly id: string;
@@ -58,6 +29,8 @@ export class Arbiter {
   /** Resolves when nothing is left to do: closed, abandoned, or given up. */
   readonly finished: Promise<void>;
   readonly #sinks: readonly Sink[];
+  /** Those that have something to take back. */
+  readonly #closable: readonly Sink[];
   readonly #with: ArbiterContext;
   readonly #record: GrantRecord;
   readonly #deadlines: SinkDeadlines;
@@ -77,6 +50,7 @@ export class Arbiter {
     this.door = grant.door;
     this.key = grant.key;
     this.#sinks = grant.sinks;
+    this.#closable = grant.sinks.filter(({ close }) => close !== undefined);
     this.#with = context;
     this.#record = new GrantRecord(grant.state, context);
     this.#deadlines = grant.deadlines ?? new SinkDeadlines();
@@ -273,10 +247,9 @@ export class Arbiter {
 
   /** Milliseconds that an open may last before the deadline is known (G10); null: for ever. */
   get #provisionalMs(): number | null {
-    const closable = this.#sinks.filter(({ close }) => close !== undefined);
-    if (closable.length === 0) return null;
+    if (this.#closable.length === 0) return null;
     // What the kernel times, it opens in no time.
-    const slow = closable.some(({ kernelTimed }) => kernelTimed !== true);
+    const slow = this.#closable.some(({ kernelTimed }) => kernelTimed !== true);
     return (slow ? this.door.commandTimeoutMs : 0) + this.door.cmdTimeoutMs;
   }
 
@@ -296,11 +269,7 @@ export class Arbiter {
       grantUntil: (deadlineMs) => this.#record.grantUntil(deadlineMs),
       note: (event) => this.#record.note(event),
       onDeadline: (deadlineMs) => {
-        const closable = this.#sinks.filter(({ close }) => close !== undefined);
-        this.#deadlines.settle(
-          closable.map(({ name }) => name),
-          deadlineMs,
-        );
+        this.#deadlines.settle(this.#closable, deadlineMs);
         this.#schedule();
       },
       context: this.#with,
@@ -335,7 +304,7 @@ export class Arbiter {
     if (this.phase !== 'closing') {
       this.#record.note({ type: 'Closing', grant: this.id, cause });
     }
-    for (const sink of this.#sinks) {
+    for (const sink of this.#closable) {
       if (!onlyDue || this.#deadlines.isDue(sink.name, nowMs)) this.#closings.begin(sink);
     }
     await this.#closings.ended();

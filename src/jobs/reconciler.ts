@@ -3,7 +3,8 @@
  * (DESIGN 7b). Called so often that, with the queue out of action, nothing is late by a second (T13).
  */
 import { reasonOf } from '../errors.js';
-import type { Arbiter, ArbiterContext } from './arbiter.js';
+import type { Arbiter } from './arbiter.js';
+import type { ArbiterContext } from './arbiter-types.js';
 import type { Registry } from './registry.js';
 
 export const RECONCILE_EVERY_MS = 250;

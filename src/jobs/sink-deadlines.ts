@@ -1,10 +1,12 @@
+import type { Sink } from '../../sinks/types.js';
+
 /**
  * When each sink of a grant is to be closed, or its closing tried again: monotonic milliseconds.
  * Until the sinks have reported there is the grant's provisional deadline (G10).
  */
 export class SinkDeadlines {
-  readonly #bySink: Map<string, number>;
-  #provisionalMs: number | null;
+  readonly #bySink = new Map<string, number>();
+  #provisionalMs: number | null = null;
 
   constructor(
     bySink: ReadonlyMap<string, number> = new Map(),
@@ -33,8 +35,8 @@ export class SinkDeadlines {
   }
 
   /** The sinks' own deadlines are known. */
-  settle(sinks: Iterable<string>, deadlineMs: number): void {
-    for (const sink of sinks) this.#bySink.set(sink, deadlineMs);
+  settle(sinks: readonly Sink[], deadlineMs: number): void {
+    for (const { name } of sinks) this.#bySink.set(name, deadlineMs);
     this.#provisionalMs = null;
   }
 

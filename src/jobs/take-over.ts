@@ -3,7 +3,8 @@ import type { Door } from '../../config/types.js';
 import type { GrantState } from '../../machines/grant.js';
 import type { Sink } from '../../sinks/types.js';
 import type { Clock } from '../clock.js';
-import { Arbiter, type ArbiterContext } from './arbiter.js';
+import { Arbiter } from './arbiter.js';
+import type { ArbiterContext } from './arbiter-types.js';
 import { exclusionKey } from './keys.js';
 import { SinkDeadlines } from './sink-deadlines.js';
 

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { newGrant } from '../../machines/grant.js';
 import type { Sink } from '../../sinks/types.js';
-import { Arbiter, type ArbiterContext } from '../../src/jobs/arbiter.js';
+import { Arbiter } from '../../src/jobs/arbiter.js';
+import type { ArbiterContext } from '../../src/jobs/arbiter-types.js';
 import { foldGrants } from '../../src/jobs/fold.js';
 import { createLedger } from '../../src/jobs/ledger.js';
 import { grantId } from '../../src/journal/events.js';
@@ -13,7 +14,10 @@ import { MemoryJournal } from '../support/memory-journal.js';
 const names = { door: 'test', source: '192.0.2.1', configuration: 'c1' };
 const CMD_TIMEOUT_MS = 100;
 
-/** One grant with a sink that ends each call when told, on a clock that stands until moved. */
+/**
+ * One grant with a sink that ends each call when told, and one that the kernel times and that does
+ * at once what it is asked, on a clock that stands until moved.
+ */
 async function scene(stopRetries = 2) {
   let nowMs = 1_000_000;
   const clock = { now: () => nowMs, wall: () => nowMs + 1e12 };
@@ -39,6 +43,15 @@ async function scene(stopRetries = 2) {
       return call('close');
     },
   };
+  const timed: string[] = [];
+  const asked = (what: string) => async () => {
+    timed.push(what);
+  };
+  const kernel: Sink = {
+    name: 'nftables',
+    kernelTimed: true,
+    ...{ open: asked('open'), extend: asked('extend'), close: asked('close') },
+  };
   const context: ArbiterContext = {
     ledger: createLedger(journal, silentLog),
     clock,
@@ -51,10 +64,12 @@ async function scene(stopRetries = 2) {
   const id = grantId(completed);
   const state = newGrant({ id, host: 'host', completedAtMs: completed.atMs, ...names });
   const door = testDoor({ cmdTimeoutMs: CMD_TIMEOUT_MS, commandTimeoutMs: 1000, stopRetries });
-  const arbiter = new Arbiter({ state, door, sinks: [sink], key: undefined }, context);
+  const arbiter = new Arbiter({ state, door, sinks: [kernel, sink], key: undefined }, context);
   return {
     arbiter,
     calls,
+    /** What the kernel-timed sink was asked for. */
+    timed,
     closedAtMs,
     clock,
     journal,
@@ -131,6 +146,7 @@ describe('the arbiter of a grant', () => {
         const folded = (await foldGrants(it.journal.events)).get(it.arbiter.id);
         assert.equal(folded?.phase, phase === 'failed' ? 'failed' : undefined);
         if (phase === 'closed') assert.equal(it.calls.at(-1), 'close');
+        if (it.timed.length > 0) assert.match(it.timed.join(), /^open(,extend)*,close$/);
       }),
       { numRuns: Number(process.env['ARBITER_RUNS'] ?? 300) },
     );

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { newGrant } from '../../machines/grant.js';
 import type { Sink, SinkGrant } from '../../sinks/types.js';
-import { Arbiter, type ArbiterContext } from '../../src/jobs/arbiter.js';
+import { Arbiter } from '../../src/jobs/arbiter.js';
+import type { ArbiterContext } from '../../src/jobs/arbiter-types.js';
 import { foldGrants } from '../../src/jobs/fold.js';
 import { createLedger } from '../../src/jobs/ledger.js';
 import { grantId } from '../../src/journal/events.js';

@@ -1,0 +1,43 @@
+/** What an arbiter is given, and what it answers. */
+import type { Door } from '../../config/types.js';
+import type { GrantState } from '../../machines/grant.js';
+import type { Sink } from '../../sinks/types.js';
+import type { EventOf } from '../journal/events.js';
+import type { ActContext } from './acts.js';
+import type { Arbiter } from './arbiter.js';
+import type { Ledger } from './ledger.js';
+import type { SinkDeadlines } from './sink-deadlines.js';
+
+export type CloseCause = EventOf<'Closing'>['cause'];
+
+export type CloseResult =
+  | { readonly kind: 'closed' | 'failed' | 'gone' }
+  /** Nothing is due: so many milliseconds are left. */
+  | { readonly kind: 'early'; readonly leftMs: number }
+  /** Something is still to be closed, or to be tried again (G5), in so many milliseconds. */
+  | { readonly kind: 'again'; readonly leftMs: number };
+
+/** `stale`: it is not waiting to be opened. `refused`: it could not be journalled. */
+export type OpenResult = 'started' | 'stale' | 'refused';
+
+export interface ArbiterContext extends ActContext {
+  readonly ledger: Ledger;
+  /** Milliseconds to wait after the n-th failed attempt to close. */
+  readonly closeBackoffMs: (attempt: number) => number;
+  /** Asks for a close job at the arbiter's deadline. */
+  readonly scheduleClose: (arbiter: Arbiter) => void;
+}
+
+export interface ArbiterGrant {
+  readonly state: GrantState;
+  readonly door: Door;
+  readonly sinks: readonly Sink[];
+  /** Grants of one key are never live at once (DESIGN 6, G9). Undefined: it stands alone. */
+  readonly key: string | undefined;
+  /** Known for a grant taken over from the journal. */
+  readonly deadlines?: SinkDeadlines;
+  /** It waits for another grant to close, until `release`. */
+  readonly held?: boolean;
+  /** Resolves once its Completed event is durable; nothing is opened before. */
+  readonly completed?: Promise<void>;
+}
