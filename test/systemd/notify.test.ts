@@ -1,25 +1,31 @@
 import assert from 'node:assert/strict';
 import { rm } from 'node:fs/promises';
-import { silentLog } from '../../src/log/types.js';
+import { type Log, silentLog } from '../../src/log/types.js';
 import { createNotifier, type SystemdNotifier } from '../../src/systemd/notify.js';
 import { makeFolder } from '../support/daemon.js';
 import { poll } from '../support/poll.js';
-import { NotifySocket } from './support.js';
+import { NotifySocket, requireSystemd } from './support.js';
 
 describe('what systemd is told', () => {
   let folder: string;
   let socket: NotifySocket;
   let notifier: SystemdNotifier | undefined;
-  const warnings: string[] = [];
-  const log = { ...silentLog, warn: (fields: object) => warnings.push(JSON.stringify(fields)) };
+  let warnings: string[];
+  let log: Log;
   const environment = (more: NodeJS.ProcessEnv = {}) => ({
     PATH: process.env['PATH'],
     NOTIFY_SOCKET: socket.path,
     ...more,
   });
 
+  before(function () {
+    requireSystemd(this);
+  });
   beforeEach(async () => {
-    warnings.length = 0;
+    // The last words of the test before may still fail, at a socket that is gone.
+    const own: string[] = [];
+    warnings = own;
+    log = { ...silentLog, warn: (fields) => own.push(JSON.stringify(fields)) };
     folder = await makeFolder();
     socket = await NotifySocket.listen(folder);
   });

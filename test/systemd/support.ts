@@ -1,4 +1,5 @@
 /** A service manager's end of NOTIFY_SOCKET. Node has no unix datagrams; perl is on every Debian. */
+import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { Program } from '../support/program.js';
 
@@ -37,4 +38,13 @@ export class NotifySocket {
   close(): Promise<void> {
     return this.heard.dispose();
   }
+}
+
+/** Skips where Debian's package systemd is not installed. Throws instead when `CI=true`. */
+export function requireSystemd(context: Mocha.Context): void {
+  if (spawnSync('systemd-notify', ['--version']).status === 0) return;
+  const reason = 'the tests of units need systemd-notify and systemd-analyze (package systemd)';
+  if (process.env['CI'] === 'true') throw new Error(`${reason}, and CI=true allows no skip`);
+  process.stderr.write(`Skipped: ${reason}\n`);
+  context.skip();
 }
