@@ -212,4 +212,20 @@ describe('a grant with several sinks', () => {
     exec.end();
     assert.deepEqual(await closing, { kind: 'closed' });
   });
+
+  it('closes nothing twice at a time, however many ask', async () => {
+    const it = await scene([exec]);
+    await it.arbiter.open();
+    exec.end();
+    await settled();
+    await it.advance(OPEN_MS);
+    const asked = (['deadline', 'exit', 'revoked', 'reconciler'] as const).map((cause) =>
+      it.arbiter.close(cause),
+    );
+    await settled();
+    assert.equal(exec.calls.length, 2);
+    exec.end();
+    const kinds = (await Promise.all(asked)).map(({ kind }) => kind);
+    assert.deepEqual(kinds, ['closed', 'closed', 'closed', 'early']);
+  });
 });
