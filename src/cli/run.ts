@@ -66,7 +66,10 @@ export async function runDaemon(options: RunOptions): Promise<number> {
     });
     actions.startingUp(interfaces.join(', '));
     if (options.welcome === true) say(await firstScreen(configuration, interfaces, stateDir));
-    const announced = sensors.announce(say);
+    const announced = sensors.announce((line) => {
+      say(line);
+      systemd.status(line);
+    });
     options.onReady?.(announced);
     systemd.ready(announced.join(', '));
     signals.onReload(() => reloadOnSignal(daemon, file, actions, log));

@@ -14,6 +14,8 @@ const PATIENCE_MS = 6000;
 export interface SystemdNotifier {
   /** It listens, or waits for its interface: `status` is what `systemctl status` shows. */
   ready(status: string): void;
+  /** It changed: another word for `systemctl status`. Nothing before it was ready. */
+  status(text: string): void;
   /** It has begun to end. The watchdog is answered until `release`. */
   stopping(): void;
   /** Nothing is said any more. */
@@ -36,7 +38,7 @@ export function createNotifier({
   return new Notifier(socket, watchdogMs(environment), environment['PATH'], log);
 }
 
-const SILENT: SystemdNotifier = { ready() {}, stopping() {}, release() {} };
+const SILENT: SystemdNotifier = { ready() {}, status() {}, stopping() {}, release() {} };
 
 class Notifier implements SystemdNotifier {
   readonly #environment: NodeJS.ProcessEnv;
@@ -46,6 +48,7 @@ class Notifier implements SystemdNotifier {
   /** A ping that systemd has not taken in yet: another one would say nothing new. */
   #pinging = false;
   #failing = false;
+  #ready = false;
 
   constructor(socket: string, watchdog: number | undefined, path: string | undefined, log: Log) {
     this.#environment = { NOTIFY_SOCKET: socket, PATH: path ?? '/usr/bin:/bin' };
@@ -56,10 +59,15 @@ class Notifier implements SystemdNotifier {
   ready(status: string): void {
     // The pid, for a unit that starts postern through a shell.
     this.#say('--ready', `--pid=${process.pid}`, `--status=${status}`);
+    this.#ready = true;
     if (this.#watchdogMs === undefined || this.#timer !== undefined) return;
     // On the event loop, so that a core that hangs is not said to be alive.
     this.#timer = setInterval(() => this.#ping(), this.#watchdogMs / 2);
     this.#timer.unref();
+  }
+
+  status(text: string): void {
+    if (this.#ready) this.#say(`--status=${text}`);
   }
 
   stopping(): void {

@@ -35,16 +35,19 @@ describe('what systemd is told', () => {
     await rm(folder, { recursive: true });
   });
 
-  it('READY with the pid and a status, then STOPPING', async () => {
+  it('READY with the pid and a status, what changes, and STOPPING', async () => {
     notifier = createNotifier({ environment: environment(), log });
+    notifier.status('too early');
     notifier.ready('listening on eth0');
     await socket.heard.waitFor(/READY=1/);
+    notifier.status('waiting: eth0 is down');
+    await socket.heard.waitFor(/waiting/);
     notifier.stopping();
     await socket.heard.waitFor(/STOPPING=1/);
     const [ready = '', ...rest] = socket.words;
     const lines = ready.split('|').sort();
     assert.deepEqual(lines, [`MAINPID=${process.pid}`, 'READY=1', 'STATUS=listening on eth0']);
-    assert.deepEqual(rest, ['STOPPING=1']);
+    assert.deepEqual(rest, ['STATUS=waiting: eth0 is down', 'STOPPING=1']);
   });
 
   it('answers the watchdog twice in its time, and not while the event loop hangs', async () => {
