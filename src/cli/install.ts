@@ -38,7 +38,8 @@ export async function runUninstall(options: PlaceOptions & { purge?: boolean }):
   await uninstall(layout, made, purge);
   if (layout.isHere && systemdRuns()) systemctl('daemon-reload');
   if (layout.isHere && purge && made.user) spawnSync('userdel', [USER], { stdio: 'inherit' });
-  say(purge ? 'postern is gone.' : uninstalledText(made, layout));
+  const guard = layout.isHere ? guardText() : '';
+  say(`${purge ? 'postern is gone.' : uninstalledText(made, layout)}${guard}`);
 }
 
 function placeOf(command: string, { prefix, root }: PlaceOptions): Layout {
@@ -141,6 +142,13 @@ function uninstalledText(made: InstallRecord, layout: Layout): string {
   return left.length === 0
     ? 'postern is gone.'
     : `postern is gone. What is left, if you want it to go too: ${left.join(', ')}.`;
+}
+
+/** The guard outlives postern, and nobody opens it any more. */
+function guardText(): string {
+  const { status } = spawnSync('nft', ['list', 'table', 'inet', 'postern'], { stdio: 'ignore' });
+  if (status !== 0) return '';
+  return '\nIts table is still in the firewall; if it holds the guard, the ports stay shut: nft delete table inet postern';
 }
 
 function refusal(message: string): PosternError {
