@@ -1,4 +1,4 @@
-import { closeSync, openSync, unlinkSync, writeSync } from 'node:fs';
+import { closeSync, openSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { RedisFolder } from './folder.js';
 
@@ -49,7 +49,8 @@ export function openServerConfig(folder: RedisFolder): number {
   }
   const writer = openSync(path, 'wx', 0o600);
   try {
-    writeSync(writer, serverConfig(folder));
+    // All of it or an error: on a full disk half a configuration could be one for a network port.
+    writeFileSync(writer, serverConfig(folder));
     return openSync(path, 'r');
   } finally {
     closeSync(writer);

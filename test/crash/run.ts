@@ -25,6 +25,7 @@ export async function finish(host: CrashHost): Promise<Verdict> {
     starts: await host.starts(),
     stops: await host.stops(),
     absences: host.absences,
+    logs: host.logs + host.postern.logs,
   });
 }
 

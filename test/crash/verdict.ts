@@ -19,6 +19,8 @@ export interface Evidence {
   readonly starts: readonly string[];
   readonly stops: readonly string[];
   readonly absences: readonly Absence[];
+  /** What every postern wrote. */
+  readonly logs: string;
 }
 
 export interface Verdict {
@@ -54,8 +56,9 @@ export function judge(evidence: Evidence): Verdict {
     ...[...grants.values()].filter((grant) => isUnstopped(grant, evidence)).map(unstopped),
   ];
   const late = { latestMs: 0, latestAfterStartMs: 0 };
+  const all = [...grants.values(), ...unjournalled(evidence)];
   for (const opening of evidence.openings) {
-    const fault = judgeOpening(opening, [...grants.values()], evidence, late);
+    const fault = judgeOpening(opening, all, evidence, late);
     if (fault !== undefined) faults.push(fault);
   }
   return {
@@ -91,6 +94,20 @@ function grantsOf(events: readonly Event[]): Map<string, Grant> {
     if (type === 'Abandoned') grants.delete(id);
   }
   return grants;
+}
+
+/** A door that the kernel times may open while the journal is out of reach, and says so (T14). */
+function unjournalled({ logs, doors }: Evidence): Grant[] {
+  const lines = logs.split('\n').filter((line) => line.includes('"msg":"done without the journal'));
+  return lines.flatMap((line) => {
+    const said = JSON.parse(line) as Record<'grant' | 'door' | 'source' | 'time', string>;
+    const door = doors.find(({ name, hasCommands }) => name === said.door && !hasCommands);
+    if (door === undefined) return [];
+    const openingMs = Date.parse(said.time);
+    const kernelMs = openingMs + door.cmdTimeoutMs;
+    const sinks = { opened: new Set<string>(), closed: new Map<string, number>() };
+    return [{ ...said, id: said.grant, openingMs, untilMs: kernelMs, kernelMs, ...sinks }];
+  });
 }
 
 function neverClosed(grants: Iterable<Grant>): string[] {

@@ -9,7 +9,9 @@ import { linesOf } from '../support/lines.js';
 import { poll } from '../support/poll.js';
 import { MISHAPS, WIRE, Wire } from './wire.js';
 
-const TIMES = Number(process.env['FAULTS_LINKS'] ?? 5);
+/** Of all mishaps together. */
+const LINKS = Number(process.env['FAULTS_LINKS'] ?? 6);
+const TIMES = Math.ceil(LINKS / MISHAPS.length);
 const SEED = Number(process.env['FAULTS_SEED'] ?? Date.now() % 1_000_000_007);
 const SOURCE = '198.51.100.2';
 const SEQUENCE = [7000, 9000, 8000];
