@@ -1,6 +1,7 @@
 /** What the crash tests share: knocking, waiting until all is shut, and the verdict at the end. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { eventually } from '../support/eventually.js';
+import type { CrashDoor } from './doors.js';
 import type { CrashHost } from './host.js';
 import { judge, LATE_MS, type Verdict } from './verdict.js';
 
@@ -9,10 +10,10 @@ export const SOURCES = [10, 11, 12, 13, 14].map((last) => `192.0.2.${last}`);
 /** From a knock to its grant, at the longest: an append waits a second for Redis. */
 const SETTLE_MS = 1500;
 
-/** Knocks once more at each fixed door, which must open, and then judges the whole run. */
-export async function finish(host: CrashHost): Promise<Verdict> {
+/** Knocks once more at these doors, which must open, and then judges the whole run. */
+export async function finish(host: CrashHost, reopen = host.doors): Promise<Verdict> {
   await allShut(host);
-  await stillOpens(host);
+  await stillOpens(host, reopen);
   await allShut(host);
   const events = await host.postern.events();
   const openings = [...host.client.openings];
@@ -44,11 +45,13 @@ export async function allShut({ client, doors, sources, postern }: CrashHost): P
   );
 }
 
-/** Each door with a fixed sequence opens upon a knock. */
-export async function stillOpens({ client, doors, sources, folder }: CrashHost): Promise<void> {
+/** Each of these doors opens upon a knock. */
+export async function stillOpens(
+  { client, sources }: CrashHost,
+  doors: readonly CrashDoor[],
+): Promise<void> {
   const [source = ''] = sources;
-  const fixed = doors.filter(({ directives }) => !('one_time_sequences' in directives(folder)));
-  for (const { name, sequence, port } of fixed) {
+  for (const { name, sequence, port } of doors) {
     await client.knock(source, sequence);
     await eventually(`${name} opens`, () => client.isOpen(source, port) === true);
   }
