@@ -2,7 +2,6 @@
 import { networkInterfaces } from 'node:os';
 import type { Configuration } from '../../config/types.js';
 import { chooseInterfaces } from '../capture/link.js';
-import type { Log } from '../log/types.js';
 import { type Finding, findingOf, firewallAdvice, type HostFacts } from './advice.js';
 import { readRuleset } from './read.js';
 import type { Family } from './sources.js';
@@ -27,16 +26,6 @@ export async function checkFirewall(
   }
   const text = `the firewall was not looked at, for ${ruleset.problem}`;
   return doors.map((door) => findingOf(configuration, door, 'POSTERN_W_FIREWALL_UNKNOWN', text));
-}
-
-/** The same into the log, one warning a finding. Never throws. */
-export async function logFirewallAdvice(
-  configuration: Configuration,
-  log: Log,
-  interfaces?: readonly string[],
-): Promise<void> {
-  for (const { code, message } of await checkFirewall(configuration, interfaces))
-    log.warn({ code }, message);
 }
 
 /** `any` tells nothing about where connections come in. */
