@@ -6,6 +6,9 @@ import type { Kernel } from './kernel.js';
 import { NftRefusal } from './refusal.js';
 import { declaration, Script, type TableName } from './script.js';
 
+/** The head of a table and postern's sets in it. */
+const OURS_AMONG_OTHERS = /^table .*|^\tset allow[46]r? \{[^}]*\}/gm;
+
 export class Ruleset {
   #guarded: readonly AllowRule[] | undefined;
   #seen = '';
@@ -61,15 +64,11 @@ export class Ruleset {
     return Script.join(made);
   }
 
-  /** Sets without elements, and in our own table the chain with its rules. */
+  /** What is ours, without elements. By the handles one that was made anew is told (`-a`). */
   async #read(): Promise<string> {
     const { table } = this;
-    // One a list: with several sets in one script nft 1.0.6 finds only the last.
-    const lists = table.own
-      ? [Script.listTable(table)]
-      : table.sets.map((set) => Script.listSet(table, set));
-    const texts = await Promise.all(lists.map((list) => this.kernel.read(list, ['-t'])));
-    return texts.join('');
+    const text = await this.kernel.read(Script.listTable(table), ['-t', '-a']);
+    return table.own ? text : (text.match(OURS_AMONG_OTHERS) ?? []).join('\n');
   }
 
   #otherwiseDeclared(cause: unknown): PosternError {

@@ -14,7 +14,7 @@ export interface Change {
 
 /** postern's own table; another one is the user's. */
 export const OWN_TABLE: NftTable = { family: 'inet', name: 'postern' };
-export const GUARD = 'guard';
+const GUARD = 'guard';
 /** Elements that a set can hold; the kernel then answers ENFILE. */
 export const SET_SIZE = 65535;
 
@@ -75,7 +75,8 @@ export class Script {
   static guard(table: TableName, ports: readonly GuardedPorts[]): Script {
     const chain = `${table.text} ${GUARD}`;
     const rules = [
-      'ct state established,related accept',
+      // In braces: nft monitor then tells of a set that goes when this rule does.
+      'ct state { established, related } accept',
       'iif lo accept',
       ...table.sets.map((set) => {
         const address = SETS[set].family === 4 ? 'ip saddr' : 'ip6 saddr';
