@@ -2,6 +2,7 @@
  * The whole of postern on one host, wired: a packet's way from the sensors to the door and back.
  * This file decides nothing; read it first, then the room you need.
  */
+import { readFileSync } from 'node:fs';
 import { filter, interval, mergeMap, type Observable, share } from 'rxjs';
 import type { Configuration } from '../config/types.js';
 import type { Packet } from '../machines/types.js';
@@ -93,7 +94,7 @@ async function start(options: DaemonOptions, cleanup: Cleanup): Promise<Daemon> 
   const target = redis === undefined ? { url: localRedis ?? '' } : { socket: redis.socket };
   const journal = await openRedisJournal({ target, host, key, length: journalLength, log });
   cleanup.add('the journal', () => journal.close());
-  await journal.append({ type: 'HostStarted', version: packageVersion() });
+  await journal.append({ type: 'HostStarted', version: packageVersion(), ...bootId() });
   cleanup.add('the journal of this run', async () => {
     await journal.append({ type: 'HostStopped' });
   });
@@ -220,6 +221,15 @@ async function start(options: DaemonOptions, cleanup: Cleanup): Promise<Daemon> 
     reload: daemon.reload,
   });
   return daemon;
+}
+
+/** The kernel's random id of this boot; a container without /proc/sys has none. */
+function bootId(): { readonly boot?: string } {
+  try {
+    return { boot: readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim() };
+  } catch {
+    return {};
+  }
 }
 
 function wanted(packets$: Observable<Packet>, { onlyIpv4 }: DaemonOptions): Observable<Packet> {

@@ -3,6 +3,7 @@ import type { Door } from '../../config/types.js';
 import type { GrantState } from '../../machines/grant.js';
 import { reasonOf } from '../errors.js';
 import type { Journal } from '../journal/types.js';
+import { Boots } from './boots.js';
 import { type DispatchContext, dispatch } from './dispatch.js';
 import { createGrantFold } from './fold.js';
 import { cooldownKey } from './keys.js';
@@ -30,9 +31,11 @@ export async function recover(given: RecoveryContext): Promise<void> {
   const context = { ...given, catalog: remembering(given.catalog) };
   const fold = createGrantFold();
   const openings: Openings = new Map();
+  const boots = new Boots();
   for await (const event of context.journal.read()) {
     if (event.host !== context.host) continue;
     fold.apply(event);
+    boots.apply(event);
     if (event.type === 'Opening') {
       openings.set(cooldownKey(event.door, event.source), event);
     }
@@ -49,6 +52,7 @@ export async function recover(given: RecoveryContext): Promise<void> {
   await takeOverAll(
     grants.filter(({ phase }) => phase !== 'completed'),
     doors,
+    boots,
     context,
   );
   // Only now: one of them may extend a grant that was taken over.
@@ -87,16 +91,23 @@ function isUnsettled(doors: Map<GrantState, Door | undefined>, { sinksFor }: Rec
 async function takeOverAll(
   grants: readonly GrantState[],
   doors: Map<GrantState, Door | undefined>,
+  boots: Boots,
   context: RecoveryContext,
 ): Promise<void> {
   const { registry, sinksFor, log } = context;
   const taken = grants.flatMap((state) => {
     const door = doors.get(state);
-    if (door !== undefined) {
-      return [takeOver(state, door, sinksFor(door, state.context.source), context)];
+    if (door === undefined) {
+      giveUp(state, context);
+      return [];
     }
-    giveUp(state, context);
-    return [];
+    const sinks = sinksFor(door, state.context.source);
+    const { arbiter, isDue } = takeOver(state, door, sinks, context);
+    // Elements of the kernel's are put back below; what a command did is gone.
+    const isLost =
+      boots.isOfEarlierBoot(idOf(state)) &&
+      sinks.some(({ close, kernelTimed }) => close !== undefined && !kernelTimed);
+    return [{ arbiter, isDue: isDue || isLost }];
   });
   for (const { arbiter } of taken) registry.add(arbiter);
   const staying = taken.filter(({ isDue }) => !isDue).map(({ arbiter }) => arbiter);

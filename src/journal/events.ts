@@ -12,7 +12,8 @@ const wallMs = z.number().int().nonnegative();
 const configuration = z.string().min(1);
 
 export const eventBody = z.discriminatedUnion('type', [
-  z.object({ type: z.literal('HostStarted'), version: z.string() }),
+  /** `boot`: the kernel's random id of this boot; absent where it gives none. */
+  z.object({ type: z.literal('HostStarted'), version: z.string(), boot: z.string().optional() }),
   z.object({ type: z.literal('HostStopped') }),
   z.object({
     type: z.literal('ConfigurationLoaded'),

@@ -20,6 +20,8 @@ const BACKOFF_MAX_MS = 2000;
 const HEALTHY_MS = 1000;
 /** flock's answer when another server holds the folder (sysexits: EX_TEMPFAIL). */
 const LOCKED = 75;
+/** A core that runs as its own user holds ambient rights, which Redis has no use for. */
+const NO_CAPABILITIES = ['--inh-caps', '-all', '--ambient-caps', '-all'];
 
 export interface PrivateRedisOptions {
   /** The server's own folder, `state_dir/redis`; made when it is missing. */
@@ -224,7 +226,7 @@ async function launchCommand(folder: RedisFolder, searchPath: string): Promise<s
     findProgram('redis-server', 'redis-server', searchPath),
   ]);
   const lock = ['--no-fork', '--nonblock', '--conflict-exit-code', String(LOCKED), folder.lock];
-  return [setpriv, '--pdeathsig', 'TERM', flock, ...lock, server, '-'];
+  return [setpriv, ...NO_CAPABILITIES, '--pdeathsig', 'TERM', flock, ...lock, server, '-'];
 }
 
 async function findProgram(name: string, pkg: string, searchPath: string): Promise<string> {

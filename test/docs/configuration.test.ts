@@ -7,7 +7,12 @@ import { parseConfiguration } from '../../config/parse.js';
 import { blocks, codes, page, rows } from './pages.js';
 
 const PAGE = 'docs/configuration.md';
-const PAGES = [PAGE, 'docs/knockd.md', 'docs/errors.md', 'docs/replay.md', 'docs/firewall.md'];
+const PAGES = [
+  PAGE,
+  ...['knockd', 'errors', 'replay', 'firewall', 'reliability', 'install', 'architecture'].map(
+    (name) => `docs/${name}.md`,
+  ),
+];
 
 type Named = Pick<Directive<never>, 'name' | 'aliases' | 'alone'>;
 

@@ -126,6 +126,28 @@ describe('recovery of grants', () => {
     );
   });
 
+  it('closes what commands opened before a reboot at once: its rules are gone, and a knock opens anew', async () => {
+    const door = host.door({ name: 'rebooted', cmdTimeoutMs: 60_000 });
+    const until = Date.now() + 60_000;
+    await host.past(0, async (journal) => {
+      await journal.append({ type: 'HostStarted', version: '0', boot: 'first' });
+      const old = await opening(journal, door.name, until);
+      await journal.append({ type: 'Opened', grant: old, sink: 'exec', until });
+      await journal.append({ type: 'HostStarted', version: '0', boot: 'second' });
+    });
+    const running = await host.run();
+    await none(running);
+    assert.deepEqual(host.lines('rebooted'), [`stop ${SOURCE}`]);
+    const [closing] = await host.eventsOf(running, 'Closing');
+    assert.equal(closing?.cause, 'recovery');
+    await running.grants.complete(host.completion(door));
+    assert.deepEqual((await host.linesOf('rebooted', 2)).at(-1), `start ${SOURCE}`);
+    await running.stop();
+    const restarted = await host.run();
+    assert.equal(restarted.grants.status().length, 1, 'a mere restart leaves it open');
+    await restarted.grants.closeAll('exit');
+  });
+
   it('takes a deadline for over only as far as the door allows when the wall clock went back', async () => {
     const door = host.door({ name: 'back', cmdTimeoutMs: 700 });
     await host.past(0, async (journal) => {
