@@ -34,10 +34,11 @@ export async function firstScreen(
   return lines.map(escapeControls).join('\n');
 }
 
-/** As it is on the PATH after `npm link`, or as a clone has it. */
+/** As it is on the PATH when installed or linked (a unit of systemd's is), or as a clone has it. */
 function calledAs(): string {
   const program = process.argv[1] ?? '';
-  return basename(program) === 'postern' ? 'postern' : `node ${relative(process.cwd(), program)}`;
+  const isInstalled = basename(program) === 'postern' || process.env['INVOCATION_ID'] !== undefined;
+  return isInstalled ? 'postern' : `node ${relative(process.cwd(), program)}`;
 }
 
 function describe(door: Door): string {
