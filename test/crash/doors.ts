@@ -26,6 +26,8 @@ export function recordsIn(folder: string): { starts: string; stops: string } {
 export interface Manners {
   /** Seconds; 1 by default. */
   readonly cmdTimeout?: number;
+  /** Put into the start command before it opens, when its grant is on record already. */
+  readonly beforeOpening?: string;
   /** Put behind the start command. */
   readonly afterStart?: string;
   /** Put before the stop command. */
@@ -40,7 +42,7 @@ export function commandDoor(
   name: string,
   sequence: readonly number[],
   port: number,
-  { afterStart = ':', beforeStop = ':', cmdTimeout = 1 }: Manners = {},
+  { beforeOpening = ':', afterStart = ':', beforeStop = ':', cmdTimeout = 1 }: Manners = {},
 ): CrashDoor {
   const element = `element inet gate ${name} { %IP% }`;
   const rule = `tcp dport ${port} ip saddr != @${name} reject with tcp reset`;
@@ -52,7 +54,7 @@ export function commandDoor(
     shut: { argv: ['nft', '-f', '-'], input },
     directives: (folder) => {
       const { starts, stops } = recordsIn(folder);
-      const start = `echo $POSTERN_GRANT >> ${starts} && nft add ${element}`;
+      const start = `echo $POSTERN_GRANT >> ${starts} && ${beforeOpening} && nft add ${element}`;
       const stop = `nft 'add ${element}; delete ${element}' && echo $POSTERN_GRANT >> ${stops}`;
       return {
         start_command: `${start} && ${afterStart}`,
@@ -63,13 +65,17 @@ export function commandDoor(
   };
 }
 
-/** Quick commands, and slow ones that a kill is likely to meet. */
+/**
+ * Quick commands, slow ones that a kill is likely to meet, and a start command that would open after
+ * a restart has closed the door, if it lived on.
+ */
 export const COMMAND_DOORS: readonly CrashDoor[] = [
   commandDoor('quick', [7001, 9001, 8001], 2221),
   commandDoor('slow', [7002, 9002, 8002], 2222, {
     afterStart: 'sleep 0.5',
     beforeStop: 'sleep 0.3',
   }),
+  commandDoor('late', [7008, 9008, 8008], 2228, { beforeOpening: 'sleep 2.5' }),
 ];
 
 /** A start command that fails although it opened, and a stop command that fails the first time. */

@@ -5,10 +5,13 @@ import type { CrashDoor } from './doors.js';
 import type { CrashHost } from './host.js';
 import { judge, LATE_MS, type Verdict } from './verdict.js';
 
-export const SOURCES = [10, 11, 12, 13, 14].map((last) => `192.0.2.${last}`);
+export const SOURCES = [10, 11, 12, 13, 14, 15].map((last) => `192.0.2.${last}`);
 
 /** From a knock to its grant, at the longest: an append waits a second for Redis. */
 const SETTLE_MS = 1500;
+
+/** The longest start command, and a slow machine. */
+const OPENING_MS = 6000;
 
 /** Knocks once more at these doors, which must open, and then judges the whole run. */
 export async function finish(host: CrashHost, reopen = host.doors): Promise<Verdict> {
@@ -34,7 +37,7 @@ export async function finish(host: CrashHost, reopen = host.doors): Promise<Verd
 export async function allShut({ client, doors, sources, postern }: CrashHost): Promise<void> {
   await sleep(SETTLE_MS);
   const longestMs = Math.max(...doors.map(({ cmdTimeoutMs }) => cmdTimeoutMs));
-  const withinMs = longestMs + 2 * LATE_MS;
+  const withinMs = longestMs + OPENING_MS + 2 * LATE_MS;
   const isOver = async () => (await postern.status()).grants.length === 0;
   await eventually('every grant is over', isOver, { withinMs, everyMs: 500 });
   const sinceMs = Date.now();
@@ -53,6 +56,8 @@ export async function stillOpens(
   const [source = ''] = sources;
   for (const { name, sequence, port } of doors) {
     await client.knock(source, sequence);
-    await eventually(`${name} opens`, () => client.isOpen(source, port) === true);
+    await eventually(`${name} opens`, () => client.isOpen(source, port) === true, {
+      withinMs: OPENING_MS,
+    });
   }
 }

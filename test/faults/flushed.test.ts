@@ -12,8 +12,9 @@ const FLUSHES = Number(process.env['FAULTS_FLUSHES'] ?? 20);
 const SEED = Number(process.env['FAULTS_SEED'] ?? Date.now() % 1_000_000_007);
 /** From a knock to the next deletion: from before a door opens until after it is closed. */
 const LIFE_MS = 1800;
-/** The slow door's start command, and the machine. */
+/** The longest start command but the late one's, and the machine. */
 const OPENING_MS = 1000;
+const DOORS = COMMAND_DOORS.filter(({ name }) => name !== 'late');
 const DELETIONS = [
   'everything',
   'everything',
@@ -35,7 +36,7 @@ describe(`somebody deletes what Redis holds (T5; FAULTS_SEED=${SEED})`, () => {
   it(`${FLUSHES} times: every door closes on time, and each goes on opening`, async function () {
     this.timeout(60_000 + FLUSHES * 3000);
     const random = randomFrom(SEED);
-    host = await CrashHost.make({ doors: COMMAND_DOORS, sources: SOURCES });
+    host = await CrashHost.make({ doors: DOORS, sources: SOURCES });
     await host.start();
     const deleted: Record<string, number> = {};
     const knocks: Knock[] = [];
