@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { systemClock } from '../../../src/clock.js';
 import { eventually } from '../../support/eventually.js';
 import { CLIENT6, SERVER4, SERVER6 } from '../../support/netns.js';
 import { doorWith, grantOf, OTHER, range, SSH, signal, ssh, useStage } from './stage.js';
@@ -74,6 +75,28 @@ describe('the nftables sink opens and closes', () => {
       assert.match(await stage.list('set', 'inet', 'postern', set), /timeout 8640\ds/, set);
     await sink?.extend?.({ ...grant, leftMs: 100 }, signal);
     await stage.shuts();
+  });
+
+  it('a re-knock with the same time begins that time anew', async () => {
+    // The very same timeout to the millisecond: the kernel takes an equal one for no change.
+    const clock = { ...systemClock, now: () => 0 };
+    const sink = (await stage.start({ clock })).sink(doorWith(ssh, range), 4);
+    const expires = async () => {
+      const text = await stage.network.must('server', [
+        'nft',
+        '-n',
+        'list',
+        'table',
+        'inet',
+        'postern',
+      ]);
+      return [...text.matchAll(/expires (\d+)s/g)].map(([, seconds]) => Number(seconds));
+    };
+    const grant = grantOf(9500);
+    await sink?.open(grant, signal);
+    await eventually('time goes by', async () => (await expires()).every((left) => left < 10));
+    await sink?.extend?.(grant, signal);
+    assert.deepEqual(await expires(), [10, 10]);
   });
 
   it('doors that share a port share its element: the latest deadline wins, a close shuts nobody else', async () => {
