@@ -1,4 +1,5 @@
 /** The firewall as this host's grants need it: written, watched, and put back. */
+import { setTimeout as delay } from 'node:timers/promises';
 import type { AllowRule } from '../../config/types.js';
 import type { Clock } from '../../src/clock.js';
 import { reasonOf } from '../../src/errors.js';
@@ -16,6 +17,8 @@ import { timed, Writer } from './writer.js';
 const BURST_MS = 10;
 /** Somebody who removes the table for ever is answered, but not more often than this. */
 const REPAIR_PAUSE_MS = 200;
+
+const STOP_PATIENCE_MS = 1000;
 
 export interface FirewallOptions {
   readonly nft: readonly string[];
@@ -84,7 +87,8 @@ export class Firewall {
   async stop(): Promise<void> {
     this.#stopped = true;
     clearTimeout(this.#repair);
-    await this.writer.idle();
+    // A change that nft hangs on does not keep postern from ending.
+    await Promise.race([this.writer.idle(), delay(STOP_PATIENCE_MS, undefined, { ref: false })]);
     await Promise.all([this.#monitor.stop(), this.#kernel.stop()]);
   }
 

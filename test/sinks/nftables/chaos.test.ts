@@ -3,7 +3,7 @@ import { eventually } from '../../support/eventually.js';
 import { pidAlive } from '../../support/processes.js';
 import { doorWith, grantOf, range, signal, ssh, useStage } from './stage.js';
 
-const ROUNDS = Number(process.env['NFT_ROUNDS'] ?? 12);
+const ROUNDS = Number(process.env['NFT_ROUNDS'] ?? 8);
 const SEED = Number(process.env['NFT_SEED'] ?? Date.now() % 1_000_000);
 
 /** mulberry32: small, and the same everywhere. */

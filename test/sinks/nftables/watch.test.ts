@@ -126,6 +126,18 @@ describe('what watches over the nftables sink', () => {
     assert.equal(pidOf(nftables, MONITOR), monitor);
   });
 
+  it('stop does not wait for an nft that hangs', async () => {
+    const nftables = await stage.start();
+    await eventually('it runs', () => pidOf(nftables, SHELL) > 0);
+    const shell = pidOf(nftables, SHELL);
+    process.kill(shell, 'SIGSTOP');
+    const opening = nftables.sink(doorWith(ssh), 4)?.open(grantOf(60_000), signal);
+    const sinceMs = performance.now();
+    await Promise.all([nftables.stop(), opening?.catch(() => {})]);
+    assert.ok(performance.now() - sinceMs < 1900);
+    assert.equal(pidAlive(shell), false);
+  });
+
   it('stop ends its processes, and sets, elements and guard stay', async () => {
     const nftables = await stage.start();
     await nftables.sink(doorWith(ssh), 4)?.open(grantOf(60_000), signal);
