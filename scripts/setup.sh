@@ -58,6 +58,7 @@ missing_packages() {
       has nft || echo nftables
       { has knockd && has knock; } || echo knockd
       has sysctl || echo procps
+      has conntrack || echo conntrack
       has systemd-notify || echo systemd
       local tool
       for tool in nmap hping3 tcpreplay tcpdump iptables faketime; do has "$tool" || echo "$tool"; done
