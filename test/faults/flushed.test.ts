@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { randomFrom } from '../capture/random.js';
-import { COMMAND_DOORS } from '../crash/doors.js';
+import { COMMAND_DOORS, KERNEL_DOORS } from '../crash/doors.js';
 import { CrashHost } from '../crash/host.js';
 import { allShut, SOURCES, stillOpens } from '../crash/run.js';
 import { LATE_MS } from '../crash/verdict.js';
@@ -14,7 +14,7 @@ const SEED = Number(process.env['FAULTS_SEED'] ?? Date.now() % 1_000_000_007);
 const LIFE_MS = 1800;
 /** The longest start command but the late one's, and the machine. */
 const OPENING_MS = 1000;
-const DOORS = COMMAND_DOORS.filter(({ name }) => name !== 'late');
+const DOORS = [...COMMAND_DOORS.filter(({ name }) => name !== 'late'), ...KERNEL_DOORS];
 const DELETIONS = [
   'everything',
   'everything',
