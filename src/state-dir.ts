@@ -60,23 +60,37 @@ async function ownFolder(path: string): Promise<void> {
 
 /**
  * Writes a file of the owner alone: whole or not at all, and durable when this resolves.
+ * @throws PosternError POSTERN_E_STATE_DIR when it cannot be written, as on a full disk
  */
 export async function writePrivateFile(path: string, text: string): Promise<void> {
   const draft = `${path}.${process.pid}.new`;
-  const file = await open(draft, 'w', 0o600);
+  try {
+    await writeDurably(draft, text);
+    await rename(draft, path);
+    await syncFolder(dirname(path));
+  } catch (error) {
+    // It was not made, or it has its name already.
+    await unlink(draft).catch(() => {});
+    throw new PosternError(
+      'POSTERN_E_STATE_DIR',
+      `${path} cannot be written (${reasonOf(error)}); see that its file system has room and can be written`,
+      { cause: error },
+    );
+  }
+}
+
+async function writeDurably(path: string, text: string): Promise<void> {
+  const file = await open(path, 'w', 0o600);
   try {
     await file.writeFile(text);
     await file.sync();
   } finally {
     await file.close();
   }
-  try {
-    await rename(draft, path);
-  } catch (error) {
-    await unlink(draft);
-    throw error;
-  }
-  const folder = await open(dirname(path), 'r');
+}
+
+async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path, 'r');
   try {
     await folder.sync();
   } finally {

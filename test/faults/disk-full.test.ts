@@ -83,4 +83,25 @@ describe('the disk is full (T14)', () => {
     assert.deepEqual(faults, []);
     assert.deepEqual(host.strays, []);
   });
+
+  it('a core that is killed then cannot start, and says why; the kernel closes its doors, and the first start with room closes the others', async function () {
+    this.timeout(90_000);
+    await host.start();
+    await host.client.knock(FIRST, COMMANDS.sequence);
+    await host.client.knock(SECOND, KERNEL.sequence);
+    await Promise.all([opens(FIRST, COMMANDS), opens(SECOND, KERNEL)]);
+    await fill();
+    await host.killCore();
+    const { program } = await host.begin();
+    assert.equal((await program.ended()).code, 1);
+    assert.match(program.logs, /POSTERN_E_\w+/);
+    assert.doesNotMatch(program.logs, /^\s+at /m);
+    const isShut = () => host.client.isOpen(SECOND, KERNEL.port) === false;
+    await eventually('the kernel closed its door', isShut, { withinMs: 4000 });
+    await rm(join(state, 'filler'));
+    await host.restart();
+    const { faults } = await finish(host);
+    assert.deepEqual(faults, []);
+    assert.deepEqual(host.strays, []);
+  });
 });
