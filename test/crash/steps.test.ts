@@ -37,12 +37,16 @@ describe('kill -9 just after every durable step of a grant (T10)', () => {
       shares.map(async (share) => {
         const host = await CrashHost.make({ doors, sources: SOURCES });
         hosts.push(host);
+        await host.start();
+        await host.killCore();
         for (const stop of share) await crashAt(stop, host);
         await host.restart();
         return finish(host);
       }),
     );
     process.stderr.write(`${JSON.stringify(verdicts)}\n`);
+    for (const { openings } of verdicts)
+      assert.ok(openings > 5 * stops.length, 'doors were seen open');
     assert.deepEqual(
       verdicts.flatMap(({ faults }) => faults),
       [],
