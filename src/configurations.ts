@@ -10,7 +10,7 @@ import { reasonOf } from './errors.js';
 import type { DoorCatalog } from './jobs/types.js';
 import { digest, type JournalKey } from './journal/key.js';
 import type { Log } from './log/types.js';
-import { writePrivateFile } from './state-dir.js';
+import { DRAFT, writePrivateFile } from './state-dir.js';
 
 /** Length of a configuration's name: 192 bits of its keyed digest, base64url. */
 const NAME_LENGTH = 32;
@@ -43,9 +43,10 @@ export class Configurations implements DoorCatalog {
   async prune(keep: ReadonlySet<string>): Promise<void> {
     for (const file of await readdir(this.folder)) {
       const name = FILE.exec(file)?.[1];
-      if (name === undefined || keep.has(name)) continue;
+      const isDraft = file.endsWith(DRAFT) && !file.endsWith(`.${process.pid}${DRAFT}`);
+      if (!isDraft && (name === undefined || keep.has(name))) continue;
       await unlink(join(this.folder, file));
-      this.#doors.delete(name);
+      if (name !== undefined) this.#doors.delete(name);
     }
   }
 

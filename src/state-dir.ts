@@ -58,12 +58,15 @@ async function ownFolder(path: string): Promise<void> {
   if ((stat.mode & 0o077) !== 0) await chmod(path, 0o700);
 }
 
+/** Ends the name of a file that is being written; one that was left is of a process that was killed. */
+export const DRAFT = '.new';
+
 /**
  * Writes a file of the owner alone: whole or not at all, and durable when this resolves.
  * @throws PosternError POSTERN_E_STATE_DIR when it cannot be written, as on a full disk
  */
 export async function writePrivateFile(path: string, text: string): Promise<void> {
-  const draft = `${path}.${process.pid}.new`;
+  const draft = `${path}.${process.pid}${DRAFT}`;
   try {
     await writeDurably(draft, text);
     await rename(draft, path);
