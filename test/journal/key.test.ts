@@ -6,6 +6,7 @@ import { inspect } from 'node:util';
 import { claimOf } from '../../src/journal/claims.js';
 import { digest, loadKey } from '../../src/journal/key.js';
 import { Scratch } from '../redis/support.js';
+import { requireRoot } from '../support/root.js';
 
 describe('the key of the journal', () => {
   const scratch = new Scratch();
@@ -64,7 +65,7 @@ describe('the key of the journal', () => {
   });
 
   it('is refused when it belongs to somebody else', async function () {
-    if (process.geteuid?.() !== 0) this.skip(); // only root can give a file away
+    requireRoot(this); // Only root can give a file away.
     await writeFile(await file(), Buffer.alloc(32), { mode: 0o600 });
     await chown(await file(), 65534, 65534);
     await assert.rejects(loadKey(await scratch.dir()), {
