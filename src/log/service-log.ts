@@ -37,6 +37,12 @@ async function prettyStream(out: DestinationStream, colorize: boolean): Promise<
   const format = prettyFactory({
     colorize,
     singleLine: true,
+    // Who and where first, in words; what only a program looks up is left to the JSON form.
+    messageFormat: ({ door, source, msg }) => {
+      const who = [door, source].filter((part) => part !== undefined).join(' for ');
+      return who === '' ? String(msg) : `${who}: ${msg}`;
+    },
+    ignore: 'door,source,grant,command,stream',
     translateTime: 'SYS:HH:MM:ss',
     // Errors too stand on the line.
     errorLikeObjectKeys: [],

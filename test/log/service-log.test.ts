@@ -42,7 +42,7 @@ describe("the service's own log", () => {
   it('writes lines for people when it is told to, or on a terminal', async () => {
     const log = await open({ pretty: true });
     log.warn({ door: 'ssh' }, 'the door is stuck');
-    assert.match(text(), /^\[\d\d:\d\d:\d\d\] WARN.*: the door is stuck.*"door":"ssh".*\n$/);
+    assert.match(text(), /^\[\d\d:\d\d:\d\d\] WARN.*: ssh: the door is stuck.*\n$/);
   });
 
   for (const pretty of [false, true])
