@@ -2,7 +2,6 @@
  * The whole of postern on one host, wired: a packet's way from the sensors to the door and back.
  * This file decides nothing; read it first, then the room you need.
  */
-import { readFileSync } from 'node:fs';
 import { filter, interval, mergeMap, type Observable, share } from 'rxjs';
 import type { Configuration } from '../config/types.js';
 import type { Packet } from '../machines/types.js';
@@ -14,25 +13,21 @@ import { packageVersion } from './client/version.js';
 import { systemClock } from './clock.js';
 import { Configurations } from './configurations.js';
 import type { ControlHandlers } from './control/protocol.js';
-import { takeControl } from './control/server.js';
 import { Dispatcher } from './dispatcher.js';
 import { Doors } from './doors.js';
 import { reasonOf } from './errors.js';
 import { FirewallView } from './firewall-view.js';
+import { layFoundation } from './foundation.js';
 import { HostSinks } from './host-sinks.js';
 import { createGrants } from './jobs/grants.js';
 import { stepsFromEnvironment } from './jobs/steps.js';
-import { loadKey } from './journal/key.js';
-import { openRedisJournal } from './journal/redis-journal.js';
 import { liveKnocks } from './knocks/live.js';
 import type { KnockEvent } from './knocks/types.js';
 import type { ActionLog } from './log/action-log.js';
 import type { Log } from './log/types.js';
 import { OneTimeDoors } from './one-time.js';
 import { connect } from './redis/connect.js';
-import { startPrivateRedis } from './redis/private-server.js';
 import { type LoadConfiguration, reload } from './reload.js';
-import { prepareStateDir } from './state-dir.js';
 
 const MINUTE_MS = 60_000;
 
@@ -77,27 +72,12 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
 
 async function start(options: DaemonOptions, cleanup: Cleanup): Promise<Daemon> {
   const { host, log, actions } = options;
-  const { journalLength, localRedis, captureBufferBytes, sensorUser } =
-    options.configuration.options;
+  const { captureBufferBytes, sensorUser } = options.configuration.options;
   const startedAtMs = systemClock.now();
 
-  // The state folder is ours from here on.
-  const state = await prepareStateDir(options.stateDir);
-  const control = await takeControl(state.controlSocket, options.signal);
-  cleanup.add('the control socket', () => control.stop());
-  const key = await loadKey(state.path);
-
-  // The journal, and the Redis it lives in.
-  const redis =
-    localRedis === undefined ? await startPrivateRedis({ dir: state.redis, log }) : undefined;
-  if (redis !== undefined) cleanup.add('the private redis-server', () => redis.stop());
-  const target = redis === undefined ? { url: localRedis ?? '' } : { socket: redis.socket };
-  const journal = await openRedisJournal({ target, host, key, length: journalLength, log });
-  cleanup.add('the journal', () => journal.close());
-  await journal.append({ type: 'HostStarted', version: packageVersion(), ...bootId() });
-  cleanup.add('the journal of this run', async () => {
-    await journal.append({ type: 'HostStopped' });
-  });
+  const { configuration: first, stateDir, signal } = options;
+  const foundation = { options: first.options, stateDir, host, log, signal };
+  const { state, control, key, redis, target, journal } = await layFoundation(foundation, cleanup);
 
   // The doors, as the configuration and the claims say.
   const configurations = new Configurations(state.configurations, key, log);
@@ -221,15 +201,6 @@ async function start(options: DaemonOptions, cleanup: Cleanup): Promise<Daemon> 
     reload: daemon.reload,
   });
   return daemon;
-}
-
-/** The kernel's random id of this boot; a container without /proc/sys has none. */
-function bootId(): { readonly boot?: string } {
-  try {
-    return { boot: readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim() };
-  } catch {
-    return {};
-  }
 }
 
 function wanted(packets$: Observable<Packet>, { onlyIpv4 }: DaemonOptions): Observable<Packet> {
