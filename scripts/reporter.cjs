@@ -12,6 +12,10 @@ class Closing extends reporters.Dot {
     super(runner, options);
     // Registered after the parent's, which prints the failures.
     runner.once(Runner.constants.EVENT_RUN_END, () => this.#close());
+    // In CI a test on a shared machine gets a second try, and never without a word.
+    runner.on(Runner.constants.EVENT_TEST_RETRY, (test, error) => {
+      console.log(`\n  failed once, tried again: ${test.fullTitle()}: ${error.message}`);
+    });
   }
 
   #close() {

@@ -8,5 +8,5 @@ bash "$root/scripts/setup.sh" test
 cd "$root"
 export PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
 options=(--reporter scripts/reporter.cjs --fail-zero)
-[ "${CI:-}" != true ] || options+=(--forbid-only)
+[ "${CI:-}" != true ] || options+=(--forbid-only --retries 1)
 exec node node_modules/mocha/bin/mocha.js "${options[@]}" "$@"
