@@ -22,6 +22,7 @@ export function emptyDoor(defaults: DoorDefaults): DoorDraft {
     allow: [],
     killEstablished: false,
     cmdTimeoutMs: 10_000,
+    runOn: 'here',
     reknock,
     cooldownMs,
     commandTimeoutMs,

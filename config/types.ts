@@ -22,6 +22,12 @@ export type SequenceSource =
 /** What happens when a source completes a door again while its grant is open (G2). */
 export type Reknock = 'extend' | 'rerun' | 'ignore';
 
+/**
+ * `run_on`: the host that was knocked, each host of the cluster, or exactly one of them, any. A host
+ * alone is a cluster of one.
+ */
+export type RunOn = 'here' | 'everywhere' | 'once';
+
 /** One section of the configuration: a sequence, its conditions, and what happens on completion. */
 export interface Door {
   /** Shown in logs. Unique: the second section of one name is `name#2`. */
@@ -46,6 +52,8 @@ export interface Door {
   /** `Cmd_Timeout`: how long a grant stays open (G1). */
   readonly cmdTimeoutMs: number;
   readonly reknock: Reknock;
+  /** Which host of a cluster acts on a completion. */
+  readonly runOn: RunOn;
   /** Least time between two openings for one source at this door (G3). 0: none. */
   readonly cooldownMs: number;
   /** A start command that has a stop, and every stop command, is killed after this (G10). */
@@ -84,6 +92,24 @@ export interface Options {
   readonly stateDir: string;
   /** `local_redis`: URL of a Redis to use instead of the private one. */
   readonly localRedis?: string;
+  /** `cluster`: its name; given together with `redis`. Absent: this host stands alone. */
+  readonly cluster?: string;
+  /** `host`: this host's name in the journal and in the cluster. Absent: the system's. */
+  readonly host?: string;
+  /** Of the keys that authenticate what hosts of the cluster tell each other. */
+  readonly clusterKeyFile: string;
+  /** `redis`: URL of the Redis that the cluster shares. */
+  readonly redis?: string;
+  readonly redisPasswordFile?: string;
+  /** Certificates that sign the server's, for `rediss://`. Absent: those of the system. */
+  readonly redisCaFile?: string;
+  /** This host's own certificate and its key, for a server that asks for one. */
+  readonly redisCertFile?: string;
+  readonly redisKeyFile?: string;
+  /** So many replicas must confirm a one-time claim (`redis_wait`). 0: none. */
+  readonly redisWait: number;
+  /** Hosts' wall clocks may differ by so much. */
+  readonly clockToleranceMs: number;
   /** More different stray ports than this spoil an attempt (M7). `off`: knock ports only. */
   readonly strayLimit: number | 'off';
   /** A source with more different stray ports than this begins no attempt (M7). */

@@ -7,6 +7,7 @@ export const ERRORS = {
   POSTERN_E_CONFIG: 'The configuration has errors; nothing of it was loaded.',
   POSTERN_E_CAPTURE: 'Packets cannot be captured: a right, a package or the interface is missing.',
   POSTERN_E_REDIS: 'The private redis-server is missing, did not start, or is out of reach.',
+  POSTERN_E_CLUSTER: 'The cluster is out of reach, refuses this host, or refused what was asked.',
   POSTERN_E_STATE_DIR: 'The state folder cannot be used, or another postern is using it.',
   POSTERN_E_JOURNAL: 'An event could not be made durable in time, so nothing was done on it.',
   POSTERN_E_KEY: 'The key that authenticates events is missing, damaged or readable by others.',

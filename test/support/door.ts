@@ -12,6 +12,7 @@ export function testDoor(overrides: Partial<Door> = {}): Door {
     killEstablished: false,
     cmdTimeoutMs: 10_000,
     reknock: 'extend',
+    runOn: 'here',
     cooldownMs: 0,
     commandTimeoutMs: 60_000,
     stopRetries: 10,
