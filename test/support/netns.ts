@@ -57,8 +57,7 @@ export async function createNetwork(options: NetworkOptions = {}): Promise<Netwo
   made += 1;
   const base = `pt${process.pid}n${made}`;
   const names = { server: `${base}s`, client: `${base}c` };
-  const children = new Set<ChildProcess>();
-  const network = networkOf(names, children);
+  const network = networkIn(names, names);
   live.add(names.server).add(names.client);
   try {
     await join(names);
@@ -93,7 +92,12 @@ async function bringUp(name: string, address4: string, address6: string): Promis
   await mustRun(['ip', '-n', name, '-batch', '-'], { input: `${lines.join('\n')}\n` });
 }
 
-function networkOf(names: Record<Side, string>, children: Set<ChildProcess>): Network {
+/** Two namespaces that are there, as a network, and the names that their interfaces have. */
+export function networkIn(
+  names: Readonly<Record<Side, string>>,
+  interfaces: Readonly<Record<Side, string>>,
+): Network {
+  const children = new Set<ChildProcess>();
   const inside = (side: Side, argv: readonly string[]) => [
     'ip',
     'netns',
@@ -103,11 +107,11 @@ function networkOf(names: Record<Side, string>, children: Set<ChildProcess>): Ne
   ];
   return {
     namespaces: names,
-    interfaces: names,
+    interfaces,
     async addAddress(side, address) {
       const prefix = address.includes(':') ? ['64', 'nodad'] : ['24'];
       const [length, ...flags] = prefix;
-      const rest = [`${address}/${length}`, 'dev', names[side], ...flags];
+      const rest = [`${address}/${length}`, 'dev', interfaces[side], ...flags];
       await mustRun(['ip', '-n', names[side], 'addr', 'add', ...rest]);
     },
     exec: (side, argv, options) => run(inside(side, argv), options),
