@@ -49,8 +49,16 @@ export interface GrantContext {
   readonly door: string;
   readonly source: string;
   readonly configuration: string;
-  /** Wall clock ms since the epoch when the sequence was completed. */
+  /** Stream id of the event that began it here: a trim must leave it and all that follow. */
+  readonly eventId: string;
+  /** Wall clock ms since the epoch when this host learned that the sequence was completed. */
   readonly completedAtMs: number;
+  /** The last knock for it: wall clock ms by the clock of the host that was knocked. */
+  readonly knockedAtMs: number;
+  /** The host that was knocked, for a grant that the cluster gave. */
+  readonly from?: string;
+  /** It may be open for so many milliseconds only, less than its door says. */
+  readonly openForMs?: number;
   /** The provisional deadline (G10): wall clock ms; null: the grant has none. */
   readonly provisionalMs: number | null;
   readonly sinks: Readonly<Record<string, SinkState>>;
@@ -149,6 +157,7 @@ export const grantMachine = setup({
       const until = event.until;
       return {
         provisionalMs: later(context.provisionalMs, until),
+        knockedAtMs: later(context.knockedAtMs, event.knockedAtMs ?? 0),
         ...mapSinks(context, (sink) =>
           sink.phase === 'open' ? { ...sink, untilMs: later(sink.untilMs, until) } : sink,
         ),

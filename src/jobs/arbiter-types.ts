@@ -20,6 +20,20 @@ export type CloseResult =
 /** `stale`: it is not waiting to be opened. `refused`: it could not be journalled. */
 export type OpenResult = 'started' | 'stale' | 'refused';
 
+/** A knock while a grant is live (G2). */
+export interface Extension {
+  /** Who knocked. */
+  readonly source: string;
+  /** When, by the wall clock of the host that was knocked: ms since the epoch. */
+  readonly knockedAtMs: number;
+  /** How long it is to be open from now on, milliseconds. */
+  readonly openForMs: number;
+  /** Never unjournalled, whatever the door: the cluster decided about it (T14). */
+  readonly mustBeDurable?: boolean;
+  /** Why the journal is out of reach, if that is known already. */
+  readonly lost?: string | undefined;
+}
+
 export interface ArbiterContext extends ActContext {
   readonly ledger: Ledger;
   /** Milliseconds to wait after the n-th failed attempt to close. */

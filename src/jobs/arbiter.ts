@@ -13,9 +13,11 @@ import type {
   ArbiterGrant,
   CloseCause,
   CloseResult,
+  Extension,
   OpenResult,
 } from './arbiter-types.js';
 import { SinkClosings } from './closings.js';
+import { OpenTime } from './open-time.js';
 import { type SinkOpening, startOpening } from './opening.js';
 import { GrantRecord, type SentOpening } from './record.js';
 import { SinkDeadlines } from './sink-deadlines.js';
@@ -28,6 +30,8 @@ export class Arbiter {
   readonly key: string | undefined;
   /** Resolves when nothing is left to do: closed, abandoned, or given up. */
   readonly finished: Promise<void>;
+  /** Resolves when it is closed or abandoned; one that was given up may yet be revoked. */
+  readonly over: Promise<void>;
   readonly #sinks: readonly Sink[];
   /** Those that have something to take back. */
   readonly #closable: readonly Sink[];
@@ -36,9 +40,12 @@ export class Arbiter {
   readonly #deadlines: SinkDeadlines;
   readonly #completed: Promise<void>;
   readonly #closings: SinkClosings;
+  readonly #openTime: OpenTime;
   readonly #turns = createTurns();
   #finish = () => {};
+  #end = () => {};
   #begunMs: number;
+  #knockedAtMs: number;
   #round = 0;
   #held: boolean;
   #claimed: Promise<OpenResult> | undefined;
@@ -65,12 +72,18 @@ export class Arbiter {
       },
       context,
     });
+    const { knockedAtMs, openForMs = grant.door.cmdTimeoutMs } = grant.state.context;
+    this.#openTime = new OpenTime(grant.door.cmdTimeoutMs, openForMs, context.clock);
+    this.#knockedAtMs = knockedAtMs;
     this.#begunMs = context.clock.now();
     this.#held = grant.held ?? false;
     this.#completed = grant.completed ?? Promise.resolve();
     this.#completed.catch(() => {}); // `open` hears of it.
     this.finished = new Promise((resolve) => {
       this.#finish = resolve;
+    });
+    this.over = new Promise((resolve) => {
+      this.#end = resolve;
     });
   }
 
@@ -80,6 +93,21 @@ export class Arbiter {
 
   get phase(): GrantPhase {
     return this.#record.phase;
+  }
+
+  /** Closed or abandoned. */
+  get isOver(): boolean {
+    return this.#record.isFinal;
+  }
+
+  /** The last knock for it: wall clock ms of the host that was knocked. */
+  get knockedAtMs(): number {
+    return Math.max(this.#knockedAtMs, this.state.context.knockedAtMs);
+  }
+
+  /** There is something to take back, or nothing has run yet. */
+  get isRevocable(): boolean {
+    return !this.isOver && (this.#closable.length > 0 || this.phase === 'completed');
   }
 
   /** Monotonic ms when it is to be closed, or closing is to be tried again; null: never. */
@@ -110,7 +138,8 @@ export class Arbiter {
 
   /** Whether it may be opened, and given more time, while the journal is out of reach (T14). */
   get maySkipJournal(): boolean {
-    return maySkipJournal(this.door, this.#sinks);
+    const { from } = this.state.context;
+    return from === undefined && maySkipJournal(this.door, this.#sinks);
   }
 
   /** The grant as a sink is to know it now, to restore its own memory from (T15). */
@@ -145,7 +174,8 @@ export class Arbiter {
   open(): Promise<OpenResult> {
     if (this.#claimed !== undefined) return this.#claimed;
     if (this.waitingSinceMs === undefined) return Promise.resolve('stale');
-    this.#claimed = this.#turns.take(async () => {
+    if (this.#openTime.isOver) this.abandon('its time was over before it could be opened');
+    this.#claimed ??= this.#turns.take(async () => {
       this.prepare();
       const prepared = this.#prepared;
       try {
@@ -188,7 +218,7 @@ export class Arbiter {
       const until = close === undefined ? null : this.state.context.provisionalMs;
       this.#record.note({ type: 'OpenFailed', grant: this.id, sink: name, until, reason });
     }
-    if (this.#record.isFinal) this.#finish();
+    this.#settle();
   }
 
   /** A door that runs nothing: open by word alone. */
@@ -200,20 +230,25 @@ export class Arbiter {
 
   /**
    * A knock while it is live moves the deadline (G2). False when it is too late for that. Rejects
-   * with POSTERN_E_JOURNAL, the deadline unmoved. `lost`: why the journal is out of reach, if that
-   * is known already.
+   * with POSTERN_E_JOURNAL, the deadline unmoved.
    */
-  async extend(source: string, lost?: string): Promise<boolean> {
-    // The time counts from the end of the start command (G1), which is later than this knock.
-    if (this.phase === 'completed' || this.phase === 'opening') return true;
+  async extend(extension: Extension): Promise<boolean> {
+    const { source, knockedAtMs, openForMs, mustBeDurable = false, lost } = extension;
     const { clock } = this.#with;
-    const deadlineMs = clock.now() + this.door.cmdTimeoutMs;
-    const until = Math.round(clock.wall() + this.door.cmdTimeoutMs);
+    const deadlineMs = clock.now() + openForMs;
+    const until = Math.round(clock.wall() + openForMs);
+    const later = () => {
+      this.#openTime.extend(openForMs);
+      this.#knockedAtMs = Math.max(this.#knockedAtMs, knockedAtMs);
+      return true;
+    };
+    // The time counts from the end of the start command (G1), which is later than this knock.
+    if (this.phase === 'completed' || this.phase === 'opening') return later();
     return this.#turns.take(async () => {
       if (this.phase !== 'open') return false;
-      if (this.#deadlines.areProvisional) return true;
-      const extended = { type: 'Extended', grant: this.id, source, until } as const;
-      await this.#record.must(extended, this.maySkipJournal, lost);
+      if (this.#deadlines.areProvisional) return later();
+      const extended = { type: 'Extended', grant: this.id, source, until, knockedAtMs } as const;
+      await this.#record.must(extended, this.maySkipJournal && !mustBeDurable, lost);
       this.#deadlines.moveTo(deadlineMs);
       this.#schedule();
       for (const sink of this.#sinks) {
@@ -250,7 +285,7 @@ export class Arbiter {
     if (this.#closable.length === 0) return null;
     // What the kernel times, it opens in no time.
     const slow = this.#closable.some(({ kernelTimed }) => kernelTimed !== true);
-    return (slow ? this.door.commandTimeoutMs : 0) + this.door.cmdTimeoutMs;
+    return (slow ? this.door.commandTimeoutMs : 0) + this.#openTime.ms;
   }
 
   #openUnjournalled(reason: string): void {
@@ -262,9 +297,10 @@ export class Arbiter {
 
   #openSinks(provisionalMs: number | null): void {
     this.#deadlines.provide(provisionalMs);
+    this.#openTime.begin();
     const opening = startOpening({
       sinks: this.#sinks,
-      door: this.door,
+      openForMs: () => this.#openTime.ms,
       provisionalMs,
       grantUntil: (deadlineMs) => this.#record.grantUntil(deadlineMs),
       note: (event) => this.#record.note(event),
@@ -290,7 +326,8 @@ export class Arbiter {
     if (!onlyDue) this.#opening?.letGo(why);
     await Promise.all([this.#opening?.closable, onlyDue ? undefined : this.#opening?.kept]);
     if (this.#record.isFinal) return decided({ kind: 'gone' });
-    if (this.phase === 'failed' && cause !== 'recovery') return decided({ kind: 'gone' });
+    const triesAgain = cause === 'recovery' || cause === 'revoked';
+    if (this.phase === 'failed' && !triesAgain) return decided({ kind: 'gone' });
     return { closing: this.#closeSinks(cause, onlyDue) };
   }
 
@@ -319,6 +356,7 @@ export class Arbiter {
   }
 
   #settle(): void {
-    if (this.#record.isFinal || this.phase === 'failed') this.#finish();
+    if (this.isOver || this.phase === 'failed') this.#finish();
+    if (this.isOver) this.#end();
   }
 }

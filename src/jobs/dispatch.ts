@@ -1,14 +1,15 @@
 /** From a completion to a grant: a new one, more time for a live one, or nothing (G2, G3, G9). */
 import { randomInt } from 'node:crypto';
 import type { Door } from '../../config/types.js';
-import { type GrantState, newGrant } from '../../machines/grant.js';
+import type { GrantState } from '../../machines/grant.js';
 import type { Sink } from '../../sinks/types.js';
 import { reasonOf } from '../errors.js';
-import { type EventOf, grantId, type JournalEvent } from '../journal/events.js';
+import type { EventOf, JournalEvent } from '../journal/events.js';
 import type { SentEvent } from '../journal/types.js';
 import { Arbiter } from './arbiter.js';
 import type { ArbiterContext } from './arbiter-types.js';
 import type { Cooldowns } from './cooldowns.js';
+import { grantOf } from './fold.js';
 import { exclusionKey } from './keys.js';
 import type { Registry } from './registry.js';
 import type { Completion, DispatchResult } from './types.js';
@@ -111,16 +112,8 @@ function unwritten(body: EventOf<'Completed'>, { clock, host }: DispatchContext)
   return { ...body, id: `${atMs}-${randomInt(2 ** 47, 2 ** 48 - 1)}`, host, atMs };
 }
 
-function stateOf(event: JournalEvent, { door, source, configuration }: EventOf<'Completed'>) {
-  const { host, atMs } = event;
-  return newGrant({
-    id: grantId(event),
-    host,
-    door,
-    source,
-    configuration,
-    completedAtMs: atMs,
-  });
+function stateOf({ id, host, atMs }: JournalEvent, body: EventOf<'Completed'>): GrantState {
+  return grantOf({ ...body, id, host, atMs });
 }
 
 /** Decides what a completion gives. `lost`: why the journal does not know of it (T14). */
@@ -130,8 +123,10 @@ export async function dispatch(
   context: DispatchContext,
   lost?: string,
 ): Promise<DispatchResult> {
-  const { id, source } = state.context;
+  const { id, source, from, knockedAtMs, openForMs = door.cmdTimeoutMs } = state.context;
   const key = exclusionKey(door, source);
+  const mustBeDurable = from !== undefined;
+  const extension = { source, knockedAtMs, openForMs, mustBeDurable, lost };
   // Also of one that is lost: its Completed may have been written after all.
   const drop = (reason: string): void => {
     void context.ledger.note({ type: 'Abandoned', grant: id, reason });
@@ -146,7 +141,7 @@ export async function dispatch(
     }
     try {
       // False: it began to close while we asked, so look again.
-      if (!(await live.extend(source, lost))) continue;
+      if (!(await live.extend(extension))) continue;
     } catch (error) {
       drop(`${live.id} could not be extended: ${reasonOf(error)}`);
       throw error;

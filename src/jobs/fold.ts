@@ -1,7 +1,6 @@
 /** The fold of a journal: what is still to be done about which grant (DESIGN 5). */
 import { advanceGrant, type GrantState, isFinal, newGrant } from '../../machines/grant.js';
-import type { JournalEvent } from '../journal/events.js';
-import { grantId } from '../journal/events.js';
+import { type EventOf, grantId, type JournalEvent } from '../journal/events.js';
 
 /** A fold under way. Closed and abandoned grants drop out, and a later echo cannot revive them. */
 export interface GrantFold {
@@ -12,15 +11,23 @@ export interface GrantFold {
 /** The grant that an event begins, if it is unknown so far. */
 function begun(event: JournalEvent): GrantState | undefined {
   if (event.type !== 'Completed' && event.type !== 'Opening') return undefined;
-  const { door, source, configuration, host } = event;
+  if (event.type === 'Completed') return grantOf(event);
+  // An Opening whose Completed was trimmed away still says what a close needs.
+  const { door, source, configuration, host, grant: id, id: eventId } = event;
+  const atMs = event.happenedAtMs ?? event.atMs;
+  const times = { completedAtMs: atMs, knockedAtMs: atMs };
+  return newGrant({ id, host, door, source, configuration, eventId, ...times });
+}
+
+/** The grant that a completion gives, of which nothing has run. */
+export function grantOf(completed: JournalEvent & EventOf<'Completed'>): GrantState {
+  const { id: eventId, host, door, source, configuration, atMs, from, openForMs } = completed;
   return newGrant({
-    // An Opening whose Completed was trimmed away still says everything.
-    id: event.type === 'Opening' ? event.grant : grantId(event),
-    host,
-    door,
-    source,
-    configuration,
-    completedAtMs: event.type === 'Opening' ? (event.happenedAtMs ?? event.atMs) : event.atMs,
+    ...{ id: grantId(completed), eventId, host, door, source, configuration },
+    completedAtMs: atMs,
+    knockedAtMs: completed.knockedAtMs ?? atMs,
+    ...(from !== undefined && { from }),
+    ...(openForMs !== undefined && { openForMs }),
   });
 }
 
@@ -45,7 +52,7 @@ export function createGrantFold(): GrantFold {
       if (fresh !== undefined && !live.has(fresh.context.id) && !finished.has(fresh.context.id)) {
         live.set(fresh.context.id, fresh);
       }
-      if (!('grant' in event)) return;
+      if (event.type === 'Completed' || !('grant' in event)) return;
       const state = live.get(event.grant);
       if (state !== undefined) put(advanceGrant(state, event));
     },

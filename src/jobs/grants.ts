@@ -5,9 +5,12 @@ import type { Door } from '../../config/types.js';
 import type { Sink } from '../../sinks/types.js';
 import { type Clock, systemClock } from '../clock.js';
 import { PosternError, reasonOf } from '../errors.js';
+import { oldestOf } from '../journal/ids.js';
 import type { JournalKey } from '../journal/key.js';
 import type { Journal } from '../journal/types.js';
 import type { Log } from '../log/types.js';
+import { type AcceptContext, accept } from './accept.js';
+import { createAccepted } from './accepted.js';
 import type { Arbiter } from './arbiter.js';
 import { createCooldowns } from './cooldowns.js';
 import { complete } from './dispatch.js';
@@ -17,9 +20,11 @@ import { closeBackoffMs, createQueues } from './queues.js';
 import { RECONCILE_EVERY_MS, reconcile } from './reconciler.js';
 import { type RecoveryContext, recover } from './recovery.js';
 import { createRegistry, liveGrants } from './registry.js';
+import { revoke } from './revoke.js';
 import { journalWithSteps, type ReachStep } from './steps.js';
-import type { DoorCatalog, Grants, LiveGrant } from './types.js';
+import type { DispatchResult, DoorCatalog, Grants, LiveGrant } from './types.js';
 import { watchWallClock } from './wall-jumps.js';
+import { within } from './within.js';
 
 export interface GrantsOptions {
   readonly journal: Journal;
@@ -33,6 +38,8 @@ export interface GrantsOptions {
   readonly sinksFor: (door: Door, source: string) => readonly Sink[];
   /** Restores what sinks remember of the grants that live on from before; called by `recover`. */
   readonly restoreSinks?: (live: readonly LiveGrant[]) => Promise<void>;
+  /** Stream id of an event that somebody else still needs: a trim leaves it and all that follow. */
+  readonly keepFrom?: () => string | undefined;
   readonly log: Log;
   readonly clock?: Clock;
   /** Milliseconds after the n-th failed close; for tests. */
@@ -48,17 +55,21 @@ const ROUNDING_MS = 50;
 const TRIM_EVERY_MS = 60_000;
 /** Of the second that `stop` may take: for queues and commands to end, and for the last events. */
 const STOP_WAIT_MS = 400;
+/** A revocation waits so long for knocks that are on their way into the journal. */
+const DECIDED_WITHIN_MS = 1000;
 
 export function createGrants(options: GrantsOptions): Grants {
   const { log, key, clock = systemClock, reach = () => {} } = options;
   const journal = options.reach ? journalWithSteps(options.journal, reach) : options.journal;
   const registry = createRegistry();
   const cooldowns = createCooldowns();
+  const accepted = createAccepted();
+  const deciding = new Set<Promise<DispatchResult>>();
   const ledger = createLedger(journal, log);
   const queues = createQueues({ connect: options.connect, key, log });
   const { layers = { queue: true, reconciler: true } } = options;
   const jumpedMs = watchWallClock(clock);
-  const context: RecoveryContext = {
+  const context: RecoveryContext & AcceptContext = {
     ...options,
     restoreSinks: options.restoreSinks ?? (async () => {}),
     reach,
@@ -66,6 +77,7 @@ export function createGrants(options: GrantsOptions): Grants {
     clock,
     registry,
     cooldowns,
+    accepted,
     ledger,
     closeBackoffMs: options.closeBackoffMs ?? closeBackoffMs,
     scheduleOpen: (arbiter) => enqueue('open', arbiter, 0),
@@ -127,9 +139,23 @@ export function createGrants(options: GrantsOptions): Grants {
     cooldowns.purge(clock.now());
     if (clock.now() - trimmedMs < TRIM_EVERY_MS) return;
     trimmedMs = clock.now();
-    journal.trim(registry.oldest()).catch((error: unknown) => {
+    accepted.purge(clock.wall());
+    const keepFrom = oldestOf([registry.oldest(), options.keepFrom?.()]);
+    journal.trim(keepFrom).catch((error: unknown) => {
       log.warn({ reason: reasonOf(error) }, 'the journal could not be trimmed');
     });
+  }
+
+  /** What has not been decided about is not known to the registry, nor to a revocation. */
+  async function decided(decide: () => Promise<DispatchResult>): Promise<DispatchResult> {
+    if (stopping) throw new PosternError('POSTERN_E_JOURNAL', 'postern is ending');
+    const result = decide();
+    deciding.add(result);
+    try {
+      return await result;
+    } finally {
+      deciding.delete(result);
+    }
   }
 
   return {
@@ -138,9 +164,11 @@ export function createGrants(options: GrantsOptions): Grants {
       if (layers.queue) queues.start({ open: onOpenJob, close: onCloseJob });
       timer = setInterval(tick, RECONCILE_EVERY_MS);
     },
-    async complete(completion) {
-      if (stopping) throw new PosternError('POSTERN_E_JOURNAL', 'postern is ending');
-      return complete(completion, context);
+    complete: (completion) => decided(() => complete(completion, context)),
+    accept: (order) => decided(() => accept(order, context)),
+    async revoke(door, source, before) {
+      await within(DECIDED_WITHIN_MS, Promise.allSettled(deciding));
+      return revoke({ door, source, before }, registry);
     },
     status: () => registry.status(clock.now()),
     live: () => liveGrants(registry.all()),
@@ -162,11 +190,4 @@ export function createGrants(options: GrantsOptions): Grants {
       ledger.close();
     },
   };
-}
-
-async function within(ms: number, work: Promise<unknown>): Promise<void> {
-  const over = new AbortController();
-  const late = sleep(ms, undefined, { signal: over.signal }).catch(() => {});
-  await Promise.race([work, late]);
-  over.abort();
 }

@@ -8,6 +8,14 @@ import type { EventBody, JournalEvent } from '../journal/events.js';
 import type { Journal, SentEvent } from '../journal/types.js';
 import type { Log } from '../log/types.js';
 
+/** See `Journal.accept`. */
+export interface Acceptance {
+  readonly grant: string;
+  /** Wall clock ms. */
+  readonly untilMs: number;
+  readonly claim?: string | undefined;
+}
+
 export interface Ledger {
   /**
    * Makes the event durable, behind everything noted before. Rejects with POSTERN_E_JOURNAL; it is
@@ -21,6 +29,8 @@ export interface Ledger {
   send(body: EventBody): SentEvent | undefined;
   /** Like `must`, with the one-time claim in the same act; undefined when it was claimed before. */
   claim(claim: string, body: EventBody): Promise<JournalEvent | undefined>;
+  /** Like `must`, for a grant that the cluster gave; undefined when it was accepted before. */
+  accept(acceptance: Acceptance, body: EventBody): Promise<JournalEvent | undefined>;
   /**
    * Writes what has happened: now, or when `settle` finds Redis back. May be written twice. Resolves
    * once it is durable; never rejects.
@@ -105,6 +115,8 @@ export function createLedger(journal: Journal, log: Log): Ledger {
       return sent;
     },
     claim: (claim, body) => inOrder(() => journal.claim(claim, body)),
+    accept: ({ grant, untilMs, claim }, body) =>
+      inOrder(() => journal.accept(grant, untilMs, body, claim)),
     note(body) {
       return new Promise((resolve) => {
         if (closed) return;

@@ -5,7 +5,6 @@
  * (G1: the end of the start command). One that opens at once and times itself, as the kernel does,
  * is told a provisional deadline first, and the right one when it is known.
  */
-import type { Door } from '../../config/types.js';
 import type { Sink, SinkGrant } from '../../sinks/types.js';
 import type { EventOf } from '../journal/events.js';
 import { type ActContext, extendSink, openSink } from './acts.js';
@@ -15,7 +14,8 @@ const SAME_DEADLINE_MS = 100;
 
 export interface OpeningRequest {
   readonly sinks: readonly Sink[];
-  readonly door: Door;
+  /** How long the sinks that will be closed are open, milliseconds; asked when they are. */
+  readonly openForMs: () => number;
   /** Monotonic ms of the provisional deadline (G10); null: nothing will be closed. */
   readonly provisionalMs: number | null;
   /** The grant for a sink, with the time left until that deadline (monotonic ms; null: none). */
@@ -68,7 +68,7 @@ async function openKept(
 
 async function openClosable(
   sinks: readonly Sink[],
-  { door, provisionalMs, grantUntil, note, onDeadline, context }: OpeningRequest,
+  { openForMs, provisionalMs, grantUntil, note, onDeadline, context }: OpeningRequest,
   signal: AbortSignal,
 ): Promise<void> {
   if (sinks.length === 0) return;
@@ -77,7 +77,7 @@ async function openClosable(
   const failures = await Promise.all(
     sinks.map((sink) => openSink(sink, provisional, signal, context)),
   );
-  const openMs = signal.aborted ? 0 : door.cmdTimeoutMs;
+  const openMs = signal.aborted ? 0 : openForMs();
   const deadlineMs = clock.now() + openMs;
   const until = Math.round(clock.wall() + openMs);
   onDeadline(deadlineMs);

@@ -129,15 +129,22 @@ async function resume(
   door: Door | undefined,
   context: RecoveryContext,
 ): Promise<void> {
-  const { id, completedAtMs } = state.context;
+  const { id, completedAtMs, openForMs = Number.POSITIVE_INFINITY } = state.context;
   const ageMs = context.clock.wall() - completedAtMs;
-  const isFresh = ageMs >= 0 && ageMs < ABANDON_AFTER_MS;
+  const isFresh = ageMs >= 0 && ageMs < Math.min(ABANDON_AFTER_MS, openForMs);
   if (door !== undefined && isFresh) {
-    await dispatch(state, door, context);
+    await dispatch(aged(state, ageMs), door, context);
     return;
   }
   const reason = door === undefined ? 'its door is gone' : 'it was too old after a restart';
   void context.ledger.note({ type: 'Abandoned', grant: id, reason });
+}
+
+/** Of a grant that came late, the time that remained has gone on running. */
+function aged(state: GrantState, ageMs: number): GrantState {
+  const { openForMs } = state.context;
+  if (openForMs === undefined) return state;
+  return { ...state, context: { ...state.context, openForMs: openForMs - ageMs } };
 }
 
 /** Nobody knows the stop command any more: somebody has to be told, at every start. */

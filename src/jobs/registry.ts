@@ -1,5 +1,5 @@
 /** The grants that this host holds in memory: live ones, and those that could not be closed. */
-import { compareIds } from '../journal/ids.js';
+import { oldestOf } from '../journal/ids.js';
 import type { Arbiter } from './arbiter.js';
 import type { GrantStatus, LiveGrant } from './types.js';
 
@@ -12,7 +12,7 @@ export interface Registry {
   all(): readonly Arbiter[];
   status(nowMs: number): readonly GrantStatus[];
   referenced(): ReadonlySet<string>;
-  /** Stream id of the oldest Completed event that a live grant refers to. */
+  /** Stream id of the oldest event that began a live grant. */
   oldest(): string | undefined;
 }
 
@@ -20,8 +20,7 @@ export function createRegistry(): Registry {
   const grants = new Map<string, Arbiter>();
   const byKey = new Map<string, Arbiter>();
 
-  function forget(arbiter: Arbiter): void {
-    if (arbiter.phase !== 'failed') grants.delete(arbiter.id);
+  function release(arbiter: Arbiter): void {
     if (arbiter.key !== undefined && byKey.get(arbiter.key) === arbiter) byKey.delete(arbiter.key);
   }
 
@@ -29,7 +28,8 @@ export function createRegistry(): Registry {
     add(arbiter) {
       grants.set(arbiter.id, arbiter);
       if (arbiter.key !== undefined) byKey.set(arbiter.key, arbiter);
-      void arbiter.finished.then(() => forget(arbiter));
+      void arbiter.finished.then(() => release(arbiter));
+      void arbiter.over.then(() => grants.delete(arbiter.id));
     },
     find: (grant) => grants.get(grant),
     liveOf: (key) => byKey.get(key),
@@ -37,16 +37,12 @@ export function createRegistry(): Registry {
     status: (nowMs) => [...grants.values()].map((arbiter) => statusOf(arbiter, nowMs)),
     referenced: () => new Set([...grants.values()].map(({ state }) => state.context.configuration)),
     oldest: () =>
-      [...grants.values()]
-        .filter(({ phase }) => phase !== 'failed')
-        .map(completedId)
-        .sort(compareIds)[0],
+      oldestOf(
+        [...grants.values()]
+          .filter(({ phase }) => phase !== 'failed')
+          .map(({ state }) => state.context.eventId),
+      ),
   };
-}
-
-/** A grant's id is its host's name and the id of its Completed event. */
-function completedId({ id, state }: Arbiter): string {
-  return id.slice(state.context.host.length + 1);
 }
 
 /** Those that are open and are not being closed. */
@@ -61,7 +57,7 @@ export function liveGrants(arbiters: readonly Arbiter[]): readonly LiveGrant[] {
 
 function statusOf(arbiter: Arbiter, nowMs: number): GrantStatus {
   const { id, phase, deadlineMs, state, isUnjournalled } = arbiter;
-  const { door, source } = state.context;
+  const { door, source, host, from = host } = state.context;
   const closing = phase === 'closing' || phase === 'failed';
   return {
     grant: id,
@@ -70,6 +66,7 @@ function statusOf(arbiter: Arbiter, nowMs: number): GrantStatus {
     state: closing ? phase : phase === 'open' ? 'open' : 'opening',
     leftSeconds:
       deadlineMs === null || closing ? null : Math.max(0, Math.round(deadlineMs - nowMs) / 1000),
+    ...(from !== host && { from }),
     ...(isUnjournalled && { unjournalled: true as const }),
   };
 }

@@ -79,6 +79,14 @@ export function journalWithSteps(journal: Journal, reach: ReachStep): Journal {
       return event;
     },
     claimed: (claims) => journal.claimed(claims),
+    async accept(grant, untilMs, body, claim) {
+      const event = await journal.accept(grant, untilMs, body, claim);
+      if (event !== undefined) reached(body);
+      return event;
+    },
+    remember: (claims) => journal.remember(claims),
+    rememberedClaims: () => journal.rememberedClaims(),
+    knows: (claims) => journal.knows(claims),
     read: (options) => journal.read(options),
     follow: (options) => journal.follow(options),
     trim: (keepFrom) => journal.trim(keepFrom),

@@ -11,6 +11,26 @@ export interface Completion {
   readonly claim?: string;
 }
 
+/** A completion that the cluster has decided about: this host is to open for it. */
+export interface AcceptedOrder {
+  /** Given by the cluster; the same on each host that opens. */
+  readonly grant: string;
+  /** As this host's own configuration has it, whose keyed digest is `configuration`. */
+  readonly door: Door;
+  readonly configuration: string;
+  /** Canonical address text. */
+  readonly source: string;
+  /** The host that was knocked, and when, by its wall clock (ms since the epoch). */
+  readonly from: string;
+  readonly knockedAtMs: number;
+  /** How long the door may be open for it, counted as `cmdTimeoutMs` is, which is the most. */
+  readonly openForMs: number;
+  /** Until when, and a day more, a repetition of it is known as one: wall clock ms. */
+  readonly guardUntilMs: number;
+  /** This host's own claim of a one-time sequence, to be used up with it. */
+  readonly claim?: string;
+}
+
 /**
  * Finds the door that a grant was opened under: in the running configuration, or in one kept in
  * the state folder because a grant still refers to it (G7).
@@ -27,6 +47,8 @@ export interface GrantStatus {
   readonly state: 'opening' | 'open' | 'closing' | 'failed';
   /** Seconds left until it closes; null while it has no deadline. */
   readonly leftSeconds: number | null;
+  /** The host that was knocked, where that is another one. */
+  readonly from?: string;
   /** It opened while the journal was out of reach, which does not know of it yet (T14). */
   readonly unjournalled?: true;
 }
@@ -43,7 +65,10 @@ export interface LiveGrant extends SinkGrant {
 export type DispatchResult =
   | { readonly kind: 'opening'; readonly grant: string; readonly unjournalled?: true }
   | { readonly kind: 'extended'; readonly grant: string }
-  | { readonly kind: 'ignored'; readonly reason: 'reknock' | 'cooldown' }
+  /** `over`: no time is left to open for. */
+  | { readonly kind: 'ignored'; readonly reason: 'reknock' | 'cooldown' | 'over' }
+  /** This host accepted that grant before. */
+  | { readonly kind: 'repeated' }
   /** The one-time sequence was claimed before. */
   | { readonly kind: 'spent' };
 
@@ -53,6 +78,19 @@ export interface Grants {
   recover(): Promise<void>;
   /** Rejects with POSTERN_E_JOURNAL when the completion was not made durable (nothing runs). */
   complete(completion: Completion): Promise<DispatchResult>;
+  /**
+   * Opens for a completion that the cluster has decided about, once for each grant, whoever asks and
+   * however often, across restarts. Rejects with POSTERN_E_JOURNAL when it was not made durable;
+   * nothing runs then, whatever the door (T14 is not for these), and a second try may be `repeated`.
+   */
+  accept(order: AcceptedOrder): Promise<DispatchResult>;
+  /**
+   * Closes what is open at the door of that name for that source, or for whomever where the door
+   * opens for everyone (G9), and keeps from opening what waits for it. With `before` (wall clock ms
+   * of the host that was knocked) only what was last knocked for at that time or earlier. Resolves
+   * with how many of them have ended, when all have, or after 5 s.
+   */
+  revoke(door: string, source: string, before?: number): Promise<number>;
   status(): readonly GrantStatus[];
   /** What is open and is not being closed. */
   live(): readonly LiveGrant[];

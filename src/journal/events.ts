@@ -20,7 +20,7 @@ export const eventBody = z.discriminatedUnion('type', [
     configuration,
     doors: z.array(z.string()),
   }),
-  /** A source completed a door. The event's own id, behind the host's name, is the grant's id. */
+  /** A source completed a door. What it gives is named by `grantId`. */
   z.object({
     type: z.literal('Completed'),
     door: z.string(),
@@ -28,6 +28,13 @@ export const eventBody = z.discriminatedUnion('type', [
     configuration,
     /** Set for a one-time sequence: HMAC(door, sequence). */
     claim: z.string().optional(),
+    /** The grant's id where the cluster gave one, the same on each of its hosts. */
+    grant: grant.optional(),
+    /** The host that was knocked. Set with `grant`, as `knockedAtMs` is: when, by its wall clock. */
+    from: z.string().min(1).optional(),
+    knockedAtMs: wallMs.optional(),
+    /** The grant may be open for so long only, less than its door says: the rest is over (G1). */
+    openForMs: z.number().int().positive().optional(),
   }),
   /**
    * Before anything runs (DESIGN 5). `until` is the provisional deadline (G10). `happenedAtMs` is set
@@ -53,8 +60,14 @@ export const eventBody = z.discriminatedUnion('type', [
     until: wallMs.nullable(),
     reason: z.string(),
   }),
-  /** A knock while open moved the deadline (G2); `source` is who knocked (G9). */
-  z.object({ type: z.literal('Extended'), grant, source: z.string(), until: wallMs }),
+  /** A knock while open moved the deadline (G2); `source` is who knocked (G9), `knockedAtMs` when. */
+  z.object({
+    type: z.literal('Extended'),
+    grant,
+    source: z.string(),
+    until: wallMs,
+    knockedAtMs: wallMs.optional(),
+  }),
   z.object({
     type: z.literal('Closing'),
     grant,
@@ -95,7 +108,15 @@ export type JournalEvent = EventBody & {
   readonly atMs: number;
 };
 
-/** The id of the grant that a Completed event gives. Holds no `:` (a BullMQ job id must not). */
-export function grantId(completed: { readonly host: string; readonly id: string }): string {
-  return `${completed.host}-${completed.id}`;
+/** What of a Completed event names its grant. */
+export interface NamesGrant {
+  readonly host: string;
+  /** The event's own id. */
+  readonly id: string;
+  readonly grant?: string | undefined;
+}
+
+/** The id of the grant that a Completed event gives: the cluster's, or the host's own. */
+export function grantId({ host, id, grant: given }: NamesGrant): string {
+  return given ?? `${host}-${id}`;
 }

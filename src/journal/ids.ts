@@ -29,6 +29,11 @@ export function successor(id: string): string {
   return `${ms}-${seq + 1n}`;
 }
 
+/** The smallest of the ids that are there; undefined: none is. */
+export function oldestOf(ids: readonly (string | undefined)[]): string | undefined {
+  return ids.filter((id) => id !== undefined).sort(compareIds)[0];
+}
+
 /**
  * Gives ids that only grow. The journal chooses its own, since an event's HMAC covers its id, and
  * they must grow even after the wall clock went back.

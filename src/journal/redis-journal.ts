@@ -4,17 +4,22 @@ import { reasonOf } from '../errors.js';
 import type { Log } from '../log/types.js';
 import { connect, hangUp, type RedisTarget } from '../redis/connect.js';
 import { answerWithin, untilAborted } from './bounded.js';
+import { ClusterClaims } from './cluster-claims.js';
 import type { EventBody, JournalEvent } from './events.js';
 import { IdSource, successor } from './ids.js';
 import type { JournalKey } from './key.js';
 import { Rejections } from './rejections.js';
+import { ACCEPT } from './scripts/accept.js';
+import { CLAIM } from './scripts/claim.js';
 import { type Entry, seal, unseal } from './seal.js';
-import type { Journal, ReadOptions, SentEvent } from './types.js';
-import { Writer } from './writer.js';
+import type { ClusterClaim, Journal, ReadOptions, SentEvent } from './types.js';
+import { type Guard, Writer } from './writer.js';
 
 const PAGE = 500;
 const ANSWER_WITHIN_MS = 5000;
 const BLOCK_MS = 5000;
+/** A grant is known as accepted for so long after its time is over. */
+const KNOWN_AFTER_MS = 86_400_000;
 
 export interface RedisJournalOptions {
   readonly target: RedisTarget;
@@ -54,6 +59,8 @@ class StreamJournal implements RedisJournal {
   readonly #clock: Clock;
   readonly #streamKey: string;
   readonly #claimsKey: string;
+  readonly #acceptedKey: string;
+  readonly #clusterClaims: ClusterClaims;
   readonly #appender: Redis;
   readonly #reader: Redis;
   readonly #writer: Writer;
@@ -67,15 +74,17 @@ class StreamJournal implements RedisJournal {
     this.#clock = options.clock ?? systemClock;
     this.#streamKey = `${prefix}:journal`;
     this.#claimsKey = `${prefix}:claims`;
+    this.#acceptedKey = `${prefix}:accepted`;
     this.#rejections = new Rejections(log);
     this.#appender = connect({ target, role: 'append', log });
     this.#reader = connect({ target, role: 'normal', log });
     this.#writer = new Writer({
       redis: this.#appender,
       streamKey: this.#streamKey,
-      claimsKey: this.#claimsKey,
       onStale: () => this.#relearn(),
     });
+    const ask = <T>(what: string, question: Promise<T>) => this.#answer(what, question);
+    this.#clusterClaims = new ClusterClaims(this.#reader, `${prefix}:cluster-claims`, ask);
   }
 
   get rejected(): number {
@@ -94,10 +103,32 @@ class StreamJournal implements RedisJournal {
     return event;
   }
 
-  async claim(claim: string, body: EventBody): Promise<JournalEvent | undefined> {
-    const event = this.#eventOf(body);
-    const won = await this.#writer.write(event.type, seal(this.#options.key, event), claim);
-    return won ? event : undefined;
+  claim(claim: string, body: EventBody): Promise<JournalEvent | undefined> {
+    return this.#appendIf({ script: CLAIM, keys: [this.#claimsKey], args: [claim] }, body);
+  }
+
+  accept(
+    grant: string,
+    untilMs: number,
+    body: EventBody,
+    claim = '',
+  ): Promise<JournalEvent | undefined> {
+    const forgetBeforeMs = Math.floor(this.#clock.wall()) - KNOWN_AFTER_MS;
+    const args = [grant, String(Math.ceil(untilMs)), String(forgetBeforeMs), claim];
+    const keys = [this.#acceptedKey, this.#claimsKey];
+    return this.#appendIf({ script: ACCEPT, keys, args }, body);
+  }
+
+  remember(claims: readonly ClusterClaim[]): Promise<void> {
+    return this.#clusterClaims.remember(claims);
+  }
+
+  rememberedClaims(): AsyncIterable<ClusterClaim> {
+    return this.#clusterClaims.all();
+  }
+
+  knows(claims: readonly string[]): Promise<readonly boolean[]> {
+    return this.#clusterClaims.knows(claims);
   }
 
   async claimed(claims: readonly string[]): Promise<readonly boolean[]> {
@@ -183,6 +214,12 @@ class StreamJournal implements RedisJournal {
     } catch (error) {
       log.error({ reason: reasonOf(error) }, 'the last event cannot be found');
     }
+  }
+
+  async #appendIf(guard: Guard, body: EventBody): Promise<JournalEvent | undefined> {
+    const event = this.#eventOf(body);
+    const done = await this.#writer.write(event.type, seal(this.#options.key, event), guard);
+    return done ? event : undefined;
   }
 
   #eventOf(body: EventBody): JournalEvent {

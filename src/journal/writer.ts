@@ -1,7 +1,6 @@
 import type { Redis } from 'ioredis';
 import { reasonOf } from '../errors.js';
 import { journalError } from './bounded.js';
-import { CLAIM } from './scripts/claim.js';
 import type { Entry } from './seal.js';
 
 /** A knock is refused within a second (T12), and the refusal has to be said too. */
@@ -11,16 +10,25 @@ export interface WriterOptions {
   /** A connection of the role `append`; the writer uses it alone and ends when it is ended. */
   readonly redis: Redis;
   readonly streamKey: string;
-  readonly claimsKey: string;
   /** The stream holds larger ids than ours: somebody else wrote, so the last id must be learned. */
   onStale(): Promise<void>;
+}
+
+/**
+ * A script that appends an entry only if something else allows it, and gives nil if not. It gets
+ * these keys and arguments, then the stream as the last key, and the entry's id and fields.
+ */
+export interface Guard {
+  readonly script: string;
+  readonly keys: readonly string[];
+  readonly args: readonly string[];
 }
 
 /** One entry on its way. */
 interface Pending {
   readonly type: string;
   readonly entry: Entry;
-  readonly claim: string | undefined;
+  readonly guard: Guard | undefined;
   /** The connection it was sent on; 0: not sent on the one there is. */
   connection: number;
   sent: number;
@@ -54,13 +62,13 @@ export class Writer {
   }
 
   /**
-   * True once the entry is durable; false when the claim was made before. Rejects with
+   * True once the entry is durable; false when its guard did not let it in. Rejects with
    * POSTERN_E_JOURNAL when Redis refused it, or after a second, and then it is unknown whether it
    * was written: it must not be acted on.
    */
-  write(type: string, entry: Entry, claim?: string): Promise<boolean> {
+  write(type: string, entry: Entry, guard?: Guard): Promise<boolean> {
     return new Promise((resolve, reject) => {
-      const pending: Pending = { type, entry, claim, connection: 0, sent: 0, settle: () => {} };
+      const pending: Pending = { type, entry, guard, connection: 0, sent: 0, settle: () => {} };
       const timer = setTimeout(() => pending.settle(lateError(pending)), WRITE_WITHIN_MS);
       pending.settle = (outcome) => {
         clearTimeout(timer);
@@ -96,10 +104,12 @@ export class Writer {
     });
   }
 
-  #command({ entry, claim }: Pending): Promise<unknown> {
-    const { redis, streamKey, claimsKey } = this.#options;
-    if (claim === undefined) return redis.xadd(streamKey, entry.id, ...entry.fields);
-    return redis.eval(CLAIM, 2, claimsKey, streamKey, claim, entry.id, ...entry.fields);
+  #command({ entry, guard }: Pending): Promise<unknown> {
+    const { redis, streamKey } = this.#options;
+    if (guard === undefined) return redis.xadd(streamKey, entry.id, ...entry.fields);
+    const keys = [...guard.keys, streamKey];
+    const args = [...guard.args, entry.id, ...entry.fields];
+    return redis.eval(guard.script, keys.length, ...keys, ...args);
   }
 
   /** Asks Redis about this entry; an answer of an older connection than the present is void. */

@@ -1,18 +1,17 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { newGrant } from '../../machines/grant.js';
 import type { Sink } from '../../sinks/types.js';
 import { Arbiter } from '../../src/jobs/arbiter.js';
 import type { ArbiterContext } from '../../src/jobs/arbiter-types.js';
-import { foldGrants } from '../../src/jobs/fold.js';
+import { foldGrants, grantOf } from '../../src/jobs/fold.js';
 import { createLedger } from '../../src/jobs/ledger.js';
-import { grantId } from '../../src/journal/events.js';
 import { silentLog } from '../../src/log/types.js';
 import { testDoor } from '../support/door.js';
 import { MemoryJournal } from '../support/memory-journal.js';
 
 const names = { door: 'test', source: '192.0.2.1', configuration: 'c1' };
 const CMD_TIMEOUT_MS = 100;
+const knocked = { source: names.source, knockedAtMs: 0, openForMs: CMD_TIMEOUT_MS };
 
 /**
  * One grant with a sink that ends each call when told, and one that the kernel times and that does
@@ -60,9 +59,9 @@ async function scene(stopRetries = 2) {
     scheduleClose: () => {},
     reach: () => {},
   };
-  const completed = await journal.append({ type: 'Completed', ...names });
-  const id = grantId(completed);
-  const state = newGrant({ id, host: 'host', completedAtMs: completed.atMs, ...names });
+  const stamp = await journal.append({ type: 'Completed', ...names });
+  const completed = { ...stamp, type: 'Completed' as const, ...names };
+  const state = grantOf(completed);
   const door = testDoor({ cmdTimeoutMs: CMD_TIMEOUT_MS, commandTimeoutMs: 1000, stopRetries });
   const arbiter = new Arbiter({ state, door, sinks: [kernel, sink], key: undefined }, context);
   return {
@@ -108,7 +107,7 @@ describe('the arbiter of a grant', () => {
         let earliestMs = 0;
         for (const { kind, ms } of steps) {
           if (kind === 'open') asked.push(it.arbiter.open());
-          if (kind === 'extend') asked.push(it.arbiter.extend('192.0.2.1').catch(() => false));
+          if (kind === 'extend') asked.push(it.arbiter.extend(knocked).catch(() => false));
           if (kind === 'job') asked.push(it.arbiter.close('deadline'));
           if (kind === 'reconciler') asked.push(it.arbiter.close('reconciler'));
           if (kind === 'exit') {
@@ -170,7 +169,7 @@ describe('the arbiter of a grant', () => {
     await settled();
     it.advance(CMD_TIMEOUT_MS);
     const closing = it.arbiter.close('deadline');
-    const extending = it.arbiter.extend('192.0.2.1');
+    const extending = it.arbiter.extend(knocked);
     await settled();
     it.finishCall(true);
     assert.deepEqual(await closing, { kind: 'closed' });
@@ -200,11 +199,11 @@ describe('the arbiter of a grant', () => {
     it.finishCall(true);
     await settled();
     it.advance(60);
-    assert.equal(await it.arbiter.extend('192.0.2.1'), true);
+    assert.equal(await it.arbiter.extend(knocked), true);
     assert.equal(it.arbiter.deadlineMs, it.clock.now() + CMD_TIMEOUT_MS);
     it.advance(60);
     it.journal.failure = new Error('no Redis');
-    await assert.rejects(it.arbiter.extend('192.0.2.1'));
+    await assert.rejects(it.arbiter.extend(knocked));
     assert.equal(it.arbiter.deadlineMs, it.clock.now() + CMD_TIMEOUT_MS - 60);
   });
 });

@@ -1,17 +1,16 @@
 import assert from 'node:assert/strict';
-import { newGrant } from '../../machines/grant.js';
 import type { Sink, SinkGrant } from '../../sinks/types.js';
 import { Arbiter } from '../../src/jobs/arbiter.js';
 import type { ArbiterContext } from '../../src/jobs/arbiter-types.js';
-import { foldGrants } from '../../src/jobs/fold.js';
+import { foldGrants, grantOf } from '../../src/jobs/fold.js';
 import { createLedger } from '../../src/jobs/ledger.js';
-import { grantId } from '../../src/journal/events.js';
 import { silentLog } from '../../src/log/types.js';
 import { testDoor } from '../support/door.js';
 import { MemoryJournal } from '../support/memory-journal.js';
 
 const names = { door: 'test', source: '192.0.2.1', configuration: 'c1' };
 const OPEN_MS = 10_000;
+const knocked = { source: names.source, knockedAtMs: 0, openForMs: OPEN_MS };
 const COMMAND_MS = 60_000;
 const BACKOFF_MS = 500;
 
@@ -64,11 +63,8 @@ async function scene(sinks: readonly Sink[]) {
     scheduleClose: ({ deadlineMs }) => scheduled.push((deadlineMs ?? 0) - nowMs),
     reach: () => {},
   };
-  const completed = await journal.append({ type: 'Completed', ...names });
-  const state = newGrant({
-    ...{ id: grantId(completed), host: 'host', completedAtMs: completed.atMs },
-    ...names,
-  });
+  const stamp = await journal.append({ type: 'Completed', ...names });
+  const state = grantOf({ ...stamp, type: 'Completed', ...names });
   const door = testDoor({ cmdTimeoutMs: OPEN_MS, commandTimeoutMs: COMMAND_MS });
   const arbiter = new Arbiter({ state, door, sinks, key: undefined }, context);
   return {
@@ -190,11 +186,11 @@ describe('a grant with several sinks', () => {
     await settled();
     await it.advance(4000);
     it.journal.failure = new Error('no Redis');
-    await assert.rejects(it.arbiter.extend('192.0.2.1'));
+    await assert.rejects(it.arbiter.extend(knocked));
     assert.equal(nftables.calls.at(-1)?.leftMs, OPEN_MS, 'untouched');
     it.journal.failure = undefined;
     const before = nftables.calls.length;
-    assert.equal(await it.arbiter.extend('192.0.2.1'), true);
+    assert.equal(await it.arbiter.extend(knocked), true);
     assert.deepEqual(nftables.calls.slice(before), [{ call: 'extend', leftMs: OPEN_MS }]);
     await it.advance(OPEN_MS - 1);
     assert.deepEqual(await it.arbiter.close('deadline'), { kind: 'early', leftMs: 1 });

@@ -12,7 +12,8 @@ import { createGrantFold, foldGrants } from '../../src/jobs/fold.js';
 import type { EventBody, JournalEvent } from '../../src/journal/events.js';
 
 const names = { door: 'door', source: '192.0.2.1', configuration: 'c1' };
-const fresh = newGrant({ id: 'g', host: 'h', completedAtMs: 1, ...names });
+const begun = { eventId: '1-0', completedAtMs: 1, knockedAtMs: 1 };
+const fresh = newGrant({ id: 'g', host: 'h', ...begun, ...names });
 const opening = (until: number | null): GrantEvent => ({
   type: 'Opening',
   grant: 'g',

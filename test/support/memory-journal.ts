@@ -1,7 +1,10 @@
 import { type Clock, systemClock } from '../../src/clock.js';
 import type { EventBody, JournalEvent } from '../../src/journal/events.js';
 import { compareIds, IdSource } from '../../src/journal/ids.js';
-import type { Journal, ReadOptions, SentEvent } from '../../src/journal/types.js';
+import type { ClusterClaim, Journal, ReadOptions, SentEvent } from '../../src/journal/types.js';
+
+/** A grant is known as accepted for so long after its time is over. */
+const KNOWN_AFTER_MS = 86_400_000;
 
 /** A journal in memory for the tests of other rooms: same order, ids and claims, no Redis. */
 export class MemoryJournal implements Journal {
@@ -10,6 +13,8 @@ export class MemoryJournal implements Journal {
   /** Set it to make every write reject with it. */
   failure: Error | undefined;
   readonly #claims = new Set<string>();
+  readonly #accepted = new Map<string, number>();
+  readonly #clusterClaims = new Map<string, string>();
   readonly #ids = new IdSource();
   readonly #waiting = new Set<() => void>();
 
@@ -42,6 +47,39 @@ export class MemoryJournal implements Journal {
 
   async claimed(claims: readonly string[]): Promise<readonly boolean[]> {
     return claims.map((claim) => this.#claims.has(claim));
+  }
+
+  async accept(
+    grant: string,
+    untilMs: number,
+    body: EventBody,
+    claim?: string,
+  ): Promise<JournalEvent | undefined> {
+    if (this.failure) throw this.failure;
+    const event = this.#eventOf(body);
+    if (this.#accepted.has(grant)) return undefined;
+    const forgetBeforeMs = Math.floor(this.clock.wall()) - KNOWN_AFTER_MS;
+    for (const [known, until] of this.#accepted) {
+      if (until < forgetBeforeMs) this.#accepted.delete(known);
+    }
+    this.#accepted.set(grant, Math.ceil(untilMs));
+    if (claim !== undefined) this.#claims.add(claim);
+    return this.#add(event);
+  }
+
+  async remember(claims: readonly ClusterClaim[]): Promise<void> {
+    if (this.failure) throw this.failure;
+    for (const { claim, grant } of claims) {
+      if (!this.#clusterClaims.has(claim)) this.#clusterClaims.set(claim, grant);
+    }
+  }
+
+  async *rememberedClaims(): AsyncGenerator<ClusterClaim> {
+    for (const [claim, grant] of [...this.#clusterClaims]) yield { claim, grant };
+  }
+
+  async knows(claims: readonly string[]): Promise<readonly boolean[]> {
+    return claims.map((claim) => this.#clusterClaims.has(claim));
   }
 
   async *read({ after = '0-0', signal }: ReadOptions = {}): AsyncGenerator<JournalEvent> {
