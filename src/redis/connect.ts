@@ -1,9 +1,23 @@
 import { Redis, type RedisOptions } from 'ioredis';
-import { PosternError, reasonOf } from '../errors.js';
+import { reasonOf } from '../errors.js';
 import type { Log } from '../log/types.js';
+import { parseRedisUrl } from './url.js';
 
-/** The private server's socket, or the URL of another server (`local_redis`, `redis`). */
-export type RedisTarget = { readonly socket: string } | { readonly url: string };
+/** PEM, as read from files (`target.ts`). */
+export interface RedisTls {
+  /** Who signs the server's certificate. Absent: those whom Node trusts. */
+  readonly ca?: string;
+  readonly cert?: string;
+  readonly key?: string;
+}
+
+/**
+ * The private server's socket, or the URL of another server (`local_redis`, `redis`) with what stands
+ * in files. It holds secrets: never log one.
+ */
+export type RedisTarget =
+  | { readonly socket: string }
+  | { readonly url: string; readonly password?: string; readonly tls?: RedisTls };
 
 /**
  * - `normal`: commands wait through a short outage, then fail (some seconds)
@@ -75,44 +89,36 @@ function reportOutages(redis: Redis, role: RedisRole, log: Log): void {
 
 function endpoint(target: RedisTarget): RedisOptions {
   if ('socket' in target) return { path: target.socket };
-  return parseUrl(target.url);
+  const address = parseRedisUrl(target.url);
+  const password = target.password ?? address.password;
+  const credentials: RedisOptions = {
+    ...(address.username !== undefined && { username: address.username }),
+    ...(password !== undefined && { password }),
+  };
+  if (address.kind === 'socket') return { path: address.path, ...credentials };
+  const tls = address.tls ? { tls: { ...target.tls } } : {};
+  if (address.kind === 'server') {
+    return { ...address.server, db: address.db, ...credentials, ...tls };
+  }
+  const { sentinels, master, db } = address;
+  return {
+    sentinels: [...sentinels],
+    name: master,
+    role: 'master',
+    db,
+    ...credentials,
+    ...sentinelCredentials(password),
+    ...tls,
+    ...(address.tls && { sentinelTLS: { ...target.tls }, enableTLSForSentinelMode: true }),
+  };
 }
 
 /**
- * `redis://`, `rediss://` (TLS) and `unix://` URLs: user, password, host, port, database. Parsed
- * here because ioredis takes anything for a host name.
+ * The servers' password, for the user `default`: right where the Sentinels have the same in
+ * `requirepass`, and taken by those that have none (AUTH with a user's name never fails there,
+ * with the password alone it does). They know it anyhow, as `sentinel auth-pass`.
  */
-function parseUrl(text: string): RedisOptions {
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  const credentials: RedisOptions = url
-    ? {
-        ...(url.username !== '' && { username: decodeURIComponent(url.username) }),
-        ...(url.password !== '' && { password: decodeURIComponent(url.password) }),
-      }
-    : {};
-  if (url?.protocol === 'unix:' && url.pathname !== '') {
-    return { path: decodeURIComponent(url.pathname), ...credentials };
-  }
-  const db = /^\/?(\d*)$/.exec(url?.pathname ?? '')?.[1];
-  const secure = url?.protocol === 'rediss:';
-  if (
-    url === undefined ||
-    url.hostname === '' ||
-    db === undefined ||
-    !(secure || url.protocol === 'redis:')
-  ) {
-    throw new PosternError(
-      'POSTERN_E_REDIS',
-      'the URL of Redis is not understood: write redis://[user:password@]host[:port][/database], ' +
-        'rediss://… for TLS, or unix:///path',
-    );
-  }
-  return {
-    // Brackets belong to the URL, not to an IPv6 address.
-    host: url.hostname.replace(/^\[|\]$/g, ''),
-    port: url.port === '' ? 6379 : Number(url.port),
-    db: db === '' ? 0 : Number(db),
-    ...credentials,
-    ...(secure && { tls: {} }),
-  };
+function sentinelCredentials(password: string | undefined): RedisOptions {
+  if (password === undefined) return {};
+  return { sentinelUsername: 'default', sentinelPassword: password };
 }
