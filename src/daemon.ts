@@ -2,15 +2,20 @@
  * The whole of postern on one host, wired: a packet's way from the sensors to the door and back.
  * This file decides nothing; read it first, then the room you need.
  */
-import { filter, interval, mergeMap, type Observable, share } from 'rxjs';
+import { filter, interval, mergeMap, type Observable, Subject, share } from 'rxjs';
 import type { Configuration } from '../config/types.js';
 import type { Packet } from '../machines/types.js';
 import { AttemptCounts } from './attempt-counts.js';
 import { createCapture } from './capture/capture.js';
 import type { SensorStatus } from './capture/types.js';
+import { ownClaims } from './claims.js';
 import { Cleanup } from './cleanup.js';
 import { packageVersion } from './client/version.js';
 import { systemClock } from './clock.js';
+import type { SharedCompletion } from './cluster/cluster.js';
+import { doorDigests } from './cluster/door-digests.js';
+import { clusterBasis } from './cluster/join.js';
+import { type ClusterPart, isOfCluster, partIn } from './cluster/part.js';
 import { Configurations } from './configurations.js';
 import type { ControlHandlers } from './control/protocol.js';
 import { Dispatcher } from './dispatcher.js';
@@ -87,7 +92,11 @@ async function start(options: DaemonOptions, cleanup: Cleanup): Promise<Daemon> 
     await journal.append({ type: 'ConfigurationLoaded', configuration: digest, doors: names });
     return digest;
   };
-  const oneTime = new OneTimeDoors({ journal, key, log });
+  const basis = await clusterBasis({ options: first.options, host, key, journal, log });
+  const isMember = basis !== undefined && 'claims' in basis;
+  if (isMember) cleanup.add('the shared Redis', () => basis.shared.close());
+  const claims = isMember ? basis.claims : ownClaims(key, journal);
+  const oneTime = new OneTimeDoors({ claims, log });
   const digest = await keep(options.configuration);
   const doors = await Doors.load(options.configuration, digest, oneTime);
 
@@ -95,6 +104,7 @@ async function start(options: DaemonOptions, cleanup: Cleanup): Promise<Daemon> 
   const sinks = new HostSinks({ configuration: options.configuration, actions, log });
   cleanup.add('the sinks', () => sinks.stop());
   await sinks.start();
+  let part: ClusterPart | undefined;
   const grants = createGrants({
     ...{ journal, key, host, log },
     connect: () => connect({ target, role: 'worker', log }),
@@ -102,9 +112,36 @@ async function start(options: DaemonOptions, cleanup: Cleanup): Promise<Daemon> 
     reach: stepsFromEnvironment(),
     sinksFor: (door, source) => sinks.for(door, source),
     restoreSinks: (live) => sinks.restore(live),
+    keepFrom: () => part?.forwarded,
   });
   cleanup.add('the grants', () => grants.stop());
   await grants.recover();
+
+  // What the cluster did meanwhile, and does from now on.
+  const changed$ = new Subject<void>();
+  const doorsChanged = () => changed$.next();
+  const cluster =
+    basis &&
+    partIn(basis, {
+      ...{ host, journal, grants, log, clock: systemClock, version: packageVersion() },
+      toleranceMs: first.options.clockToleranceMs,
+      redisWait: first.options.redisWait,
+      doorHere: (name) => doors.here(name),
+      closes: (door, source) => sinks.for(door, source).some(({ close }) => close !== undefined),
+      doorDigests: () => (isMember ? doorDigests(doors.configuration, basis.keys()) : {}),
+      onOpening: (source, door) => actions.openSesame(source, door),
+      async onClaimed(door) {
+        const here = doors.here(door)?.door;
+        if (here === undefined) return;
+        await doors.refresh(here);
+        doorsChanged();
+      },
+    });
+  if (cluster !== undefined) {
+    cleanup.add('the cluster', () => cluster.stop());
+    await cluster.start();
+    part = cluster;
+  }
   const firewall = new FirewallView(options.interfaces, log);
   void firewall.look(options.configuration);
 
@@ -122,13 +159,17 @@ async function start(options: DaemonOptions, cleanup: Cleanup): Promise<Daemon> 
     limits: options.configuration.options,
     clock: systemClock,
   });
-  const doorsChanged = () => {
+  const changes = changed$.subscribe(() => {
     knocks.setTable(doors.table());
     capture.setPlan(doors.plan()).catch((error: unknown) => {
       log.error({ reason: reasonOf(error) }, 'the capture filter could not be changed');
     });
-  };
-  const dispatcher = new Dispatcher({ doors, grants, log, actions, doorsChanged });
+  });
+  const keepCompletion = (completion: SharedCompletion) =>
+    cluster !== undefined && isOfCluster(completion)
+      ? cluster.complete(completion)
+      : grants.complete(completion);
+  const dispatcher = new Dispatcher({ doors, keep: keepCompletion, log, actions, doorsChanged });
   const counts = new AttemptCounts();
   const shared$ = events$.pipe(share());
   const told = shared$.subscribe((event) => {
@@ -151,7 +192,7 @@ async function start(options: DaemonOptions, cleanup: Cleanup): Promise<Daemon> 
   await prune();
   cleanup.add('the knocks', () => {
     dispatcher.stop();
-    for (const subscription of [minutes, opened, told]) subscription.unsubscribe();
+    for (const subscription of [minutes, opened, told, changes]) subscription.unsubscribe();
   });
 
   const sensors = capture.status$.subscribe(options.onSensors);
@@ -162,6 +203,7 @@ async function start(options: DaemonOptions, cleanup: Cleanup): Promise<Daemon> 
   await capture.start();
 
   const take = async (configuration: Configuration): Promise<void> => {
+    await cluster?.reloadKeys();
     const kept = await keep(configuration);
     await sinks.change(configuration);
     await doors.change(configuration, kept);
@@ -196,6 +238,7 @@ async function start(options: DaemonOptions, cleanup: Cleanup): Promise<Daemon> 
       firewall: firewall.findings,
       redis: redis === undefined || redis.pid !== undefined ? 'ready' : 'away',
       rejectedEvents: journal.rejected,
+      ...(cluster !== undefined && { cluster: cluster.status() }),
     }),
     events: (follow, signal) => (follow ? journal.follow({ signal }) : journal.read({ signal })),
     reload: daemon.reload,

@@ -1,15 +1,18 @@
 /** From a completed sequence to a grant: what happens at the journal's border. */
 import type { Door } from '../config/types.js';
+import type { SharedCompletion } from './cluster/cluster.js';
+import type { SharedResult } from './cluster/part.js';
 import type { Doors } from './doors.js';
 import { reasonOf } from './errors.js';
-import type { Completion, DispatchResult, Grants } from './jobs/types.js';
+import type { DispatchResult } from './jobs/types.js';
 import type { KnockEvent } from './knocks/types.js';
 import type { ActionLog } from './log/action-log.js';
 import type { Log } from './log/types.js';
 
 export interface DispatcherOptions {
   readonly doors: Doors;
-  readonly grants: Grants;
+  /** Takes a completion to this host's grants, or to the cluster's. */
+  readonly keep: (completion: SharedCompletion) => Promise<DispatchResult | SharedResult>;
   readonly log: Log;
   readonly actions: ActionLog;
   /** A one-time door has another sequence now. */
@@ -33,7 +36,7 @@ export class Dispatcher {
 
   /** Never rejects: what could not be opened is said in the log, and the source knocks again. */
   async complete(completed: KnockEvent): Promise<void> {
-    const { doors, grants, log, doorsChanged } = this.#options;
+    const { doors, keep, log, doorsChanged } = this.#options;
     const { source } = completed;
     const completion = doors.completion(completed.door, source);
     // Its one-time sequence was used, or its door removed, a moment ago.
@@ -46,10 +49,10 @@ export class Dispatcher {
       doorsChanged();
     }
     try {
-      this.#report(completion, await grants.complete(completion));
+      this.#report(completion, await keep(completion));
     } catch (error) {
       const reason = reasonOf(error);
-      log.error({ door, source, reason }, 'the door was not opened: the knock could not be kept');
+      log.error({ door, source, reason }, 'the door was not opened');
     }
     if (isOneTime) await this.#settle(completion);
   }
@@ -62,7 +65,7 @@ export class Dispatcher {
   }
 
   /** Whether the sequence is used is for the claims to say: a knock that failed leaves it. */
-  async #settle({ door }: Completion): Promise<void> {
+  async #settle({ door }: SharedCompletion): Promise<void> {
     const others = (this.#underway.get(door.name) ?? 1) - 1;
     this.#underway.set(door.name, others);
     // The claims do not yet know of the others; the last one asks for all.
@@ -101,7 +104,7 @@ export class Dispatcher {
     this.#asking.set(door.name, timer);
   }
 
-  #report({ door, source }: Completion, result: DispatchResult): void {
+  #report({ door, source }: SharedCompletion, result: DispatchResult | SharedResult): void {
     const { log, actions } = this.#options;
     const fields = { door: door.name, source };
     switch (result.kind) {
@@ -116,6 +119,16 @@ export class Dispatcher {
         break;
       case 'ignored':
         log.info({ ...fields, because: result.reason }, 'knocked again: ignored');
+        break;
+      case 'queued':
+        actions.openSesame(source, door.name);
+        log.info(fields, 'one host of the cluster acts on it');
+        break;
+      case 'repeated':
+      case 'expired':
+      case 'future':
+      case 'unfit':
+        log.warn({ ...fields, because: result.kind }, 'not opened');
         break;
       case 'spent':
         log.warn(fields, 'a used one-time sequence was knocked: not opened');

@@ -2,8 +2,8 @@
 import type { Configuration, Door } from '../config/types.js';
 import { DoorTable, type MatchDoor } from '../machines/doors.js';
 import type { CapturePlan } from './capture/types.js';
+import type { SharedCompletion } from './cluster/cluster.js';
 import type { DoorStatus } from './control/protocol.js';
-import type { Completion } from './jobs/types.js';
 import { type ListeningDoor, listeningDoors } from './match-doors.js';
 import type { OneTimeDoors } from './one-time.js';
 
@@ -71,13 +71,20 @@ export class Doors {
     return { doors, strays: strayLimit !== 'off', ignorePorts };
   }
 
+  /** A door by its name, with the digest of the configuration that it stands in. */
+  here(name: string): { readonly door: Door; readonly configuration: string } | undefined {
+    const door = this.#configuration.doors.find((each) => each.name === name);
+    return door && { door, configuration: this.#digest };
+  }
+
   /** What is journalled when a source completed what `match` listens for. */
-  completion(match: MatchDoor, source: string): Completion | undefined {
+  completion(match: MatchDoor, source: string): SharedCompletion | undefined {
     const door = this.#listening.find((listening) => listening.match === match)?.door;
     if (door === undefined) return undefined;
     const completion = { door, configuration: this.#digest, source };
     if (door.sequence.kind === 'fixed') return completion;
-    return { ...completion, claim: this.oneTime.claimOf(door, match.knocks) };
+    const { own, cluster } = this.oneTime.claimsOf(door, match.knocks);
+    return { ...completion, claim: own, clusterClaims: cluster };
   }
 
   status(): readonly DoorStatus[] {

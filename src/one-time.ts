@@ -6,21 +6,19 @@
 import { markUsed, type OneTimeLine, readOneTimeFile } from '../config/one-time-file.js';
 import type { Door } from '../config/types.js';
 import type { Knock } from '../machines/types.js';
+import type { ClaimBook, SequenceClaims } from './claims.js';
 import { reasonOf } from './errors.js';
-import { claimOf } from './journal/claims.js';
-import type { JournalKey } from './journal/key.js';
-import type { Journal } from './journal/types.js';
 import type { Log } from './log/types.js';
 
 export interface OneTimeOptions {
-  readonly journal: Journal;
-  readonly key: JournalKey;
+  readonly claims: ClaimBook;
   readonly log: Log;
 }
 
 export class OneTimeDoors {
   /** The unused sequences of each door, as its file and the claims say. */
   readonly #unused = new Map<string, readonly OneTimeLine[]>();
+  #refreshed: Promise<void> = Promise.resolve();
 
   constructor(private readonly options: OneTimeOptions) {}
 
@@ -41,22 +39,29 @@ export class OneTimeDoors {
     return this.#unused.get(door.name)?.length ?? 0;
   }
 
-  claimOf(door: Door, knocks: readonly Knock[]): string {
-    return claimOf(this.options.key, door.name, knocks);
+  claimsOf(door: Door, knocks: readonly Knock[]): SequenceClaims {
+    return this.options.claims.of(door.name, knocks);
   }
 
   /**
    * Reads the door's file and finds its next sequence. Lines that were claimed and are not marked
    * (a restored file, or a crash between claim and mark) are marked now.
    */
-  async refresh(door: Door): Promise<void> {
+  refresh(door: Door): Promise<void> {
+    // One after the other: each rewrites the file to mark what was used.
+    const refreshed = this.#refreshed.then(() => this.#refresh(door));
+    this.#refreshed = refreshed.catch(() => {});
+    return refreshed;
+  }
+
+  async #refresh(door: Door): Promise<void> {
     if (door.sequence.kind !== 'oneTime') return;
-    const { journal, log } = this.options;
+    const { claims, log } = this.options;
     const { file } = door.sequence;
     const { lines } = await readOneTimeFile(file);
-    const claimed = await journal.claimed(lines.map(({ knocks }) => this.claimOf(door, knocks)));
-    const unused = lines.filter((_, index) => claimed[index] !== true);
-    for (const line of lines.filter((_, index) => claimed[index] === true)) {
+    const used = await claims.used(lines.map(({ knocks }) => this.claimsOf(door, knocks)));
+    const unused = lines.filter((_, index) => used[index] !== true);
+    for (const line of lines.filter((_, index) => used[index] === true)) {
       await this.#mark(door, file, line);
     }
     this.#unused.set(door.name, unused);

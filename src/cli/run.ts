@@ -59,7 +59,7 @@ export async function runDaemon(options: RunOptions): Promise<number> {
       ...{ configuration, interfaces, log, actions },
       load: () => loadWithOverrides(file, options),
       stateDir,
-      host: hostname(),
+      host: configuration.options.host ?? hostname(),
       onlyIpv4: options.onlyIpV4 === true,
       signal: signals.stopped,
       onSensors: (statuses) => sensors.take(statuses),

@@ -1,0 +1,354 @@
+/**
+ * This host's part in a cluster: what is shared goes through the shared Redis, and the rest never
+ * waits for it (DESIGN 12). While that Redis is away, or refuses this host, doors that are shared are
+ * refused and everything else works.
+ */
+import { randomInt } from 'node:crypto';
+import { PosternError, reasonOf } from '../errors.js';
+import type { Completion, Grants } from '../jobs/types.js';
+import type { JournalEvent } from '../journal/events.js';
+import type { Journal } from '../journal/types.js';
+import { type Acceptance, Acceptor, type AcceptorOptions } from './acceptor.js';
+import { sealMessage, unsealMessage } from './envelope.js';
+import { Follower } from './follower.js';
+import { createForwarder, type Forwarder } from './forwarder.js';
+import { createMembers, type Members, type Verdict } from './members.js';
+import { type OnceOptions, workOnce } from './once.js';
+import type { CompletedOrder } from './orders.js';
+import type { ClusterStatus } from './status.js';
+import type { ClusterKeys, Order, Sealed, SharedRedis, StreamEntry } from './types.js';
+import { type ClusterView, createClusterView } from './view.js';
+
+/** A completion with what the cluster knows its one-time sequence by. */
+export interface SharedCompletion extends Completion {
+  /** Empty or absent: a fixed sequence. */
+  readonly clusterClaims?: readonly string[];
+}
+
+export interface ClusterOptions extends Omit<AcceptorOptions, 'grants'> {
+  readonly name: string;
+  readonly host: string;
+  readonly version: string;
+  readonly keys: () => ClusterKeys;
+  readonly shared: SharedRedis;
+  /** So many replicas must confirm before other hosts act (`redis_wait`). */
+  readonly redisWait: number;
+  readonly journal: Journal;
+  readonly grants: Pick<Grants, 'accept' | 'revoke'>;
+  /** Digests of this host's doors, to be compared with others'. */
+  readonly doorDigests: () => Readonly<Record<string, string>>;
+  /** A one-time sequence of that door was used somewhere: the door listens for its next. */
+  readonly onClaimed: (door: string) => Promise<void>;
+  /** A door opens here for a knock on another host. */
+  readonly onOpening: (source: string, door: string) => void;
+}
+
+/** How long the start waits for the cluster: then this host works alone until it is there. */
+const JOIN_WITHIN_MS = 5000;
+const AGAIN_MS = 1000;
+const CLAIMS_AT_ONCE = 500;
+
+export class Cluster {
+  readonly #options: ClusterOptions;
+  readonly #acceptor: Acceptor;
+  readonly #follower: Follower;
+  readonly #once: OnceOptions;
+  readonly #members: Members;
+  readonly #view: ClusterView = createClusterView();
+  readonly #ending = new AbortController();
+  /** Grants whose knock is on its way here through the shared Redis. */
+  readonly #underway = new Set<string>();
+  #verdict: Verdict | undefined;
+  #forwarder: Forwarder | undefined;
+  /** Set while this host takes part; ends when it is refused. */
+  #part: AbortController | undefined;
+  #rejected = 0;
+  #running: Promise<void> = Promise.resolve();
+
+  constructor(options: ClusterOptions) {
+    this.#options = options;
+    const { shared, host, log, clock, toleranceMs } = options;
+    const onRejected = (why: string) => this.#reject(why);
+    const unseal = (entry: StreamEntry) =>
+      unsealMessage(options.keys(), options.name, entry.fields);
+    this.#acceptor = new Acceptor(options);
+    this.#follower = new Follower({
+      ...options,
+      ...{ unseal, onRejected, acceptor: this.#acceptor, view: this.#view },
+      takeClaims: (order) => this.#takeClaims(order),
+      isUnderway: (grant) => this.#underway.has(grant),
+    });
+    this.#members = createMembers({
+      ...{ shared, host, clock, log },
+      cluster: options.name,
+      keys: options.keys,
+      version: options.version,
+      doors: options.doorDigests,
+      clockToleranceMs: toleranceMs,
+      onVerdict: (verdict) => this.#judged(verdict),
+    });
+    this.#once = {
+      ...options,
+      ...{ unseal, onRejected, acceptor: this.#acceptor },
+      wallMs: () => clock.wall(),
+    };
+  }
+
+  /** The last event of this host that the cluster journal holds; undefined: none. */
+  get forwarded(): string | undefined {
+    return this.#forwarder?.position;
+  }
+
+  /**
+   * Joins. Resolves when this host has caught up with the cluster, or after 5 s: then it goes on
+   * trying.
+   */
+  async start(): Promise<void> {
+    const { log, name } = this.#options;
+    this.#members.start();
+    let joined = () => {};
+    const joining = new Promise<void>((resolve) => {
+      joined = resolve;
+    });
+    this.#running = this.#run(joined);
+    const timer = setTimeout(joined, JOIN_WITHIN_MS);
+    await joining;
+    clearTimeout(timer);
+    if (this.#part !== undefined) return;
+    const because = this.#absence() ?? 'it takes long to catch up';
+    log.error({ cluster: name, because }, 'not in the cluster yet: shared doors stay shut');
+  }
+
+  /**
+   * Takes a completed sequence of a shared door to the cluster.
+   * @throws PosternError POSTERN_E_CLUSTER when the cluster is out of reach or refuses this host;
+   *   POSTERN_E_JOURNAL when this host could not keep it. Nothing was opened here then.
+   */
+  async complete(completion: SharedCompletion): Promise<Acceptance | { readonly kind: 'queued' }> {
+    const absence = this.#absence();
+    if (absence !== undefined) throw new PosternError('POSTERN_E_CLUSTER', absence);
+    const { host, clock, redisWait, shared } = this.#options;
+    const { door, source, claim, clusterClaims: claims = [] } = completion;
+    const atMs = Math.floor(clock.wall());
+    // Whoever used up a sequence acts on it, so there is nobody else to be told to act once.
+    const runOn = door.runOn === 'once' && claims.length > 0 ? 'here' : door.runOn;
+    const grant = `${host}-${atMs}-${randomInt(2 ** 47, 2 ** 48 - 1)}`;
+    const order: CompletedOrder = {
+      ...{ type: 'Completed', grant, door: door.name, source, runOn, claims },
+      ...(redisWait > 0 && runOn !== 'here' && { pending: true as const }),
+    };
+    const isQueued = runOn === 'once';
+    this.#underway.add(grant);
+    try {
+      const sealed = this.#sealOrder(order, atMs);
+      const outcome = await shared.complete(grant, sealed, claims, isQueued && !order.pending);
+      if (outcome === 'spent') return { kind: 'spent' };
+      if (order.pending) {
+        const confirmed = this.#sealOrder({ ...order, pending: undefined }, atMs);
+        await shared.publish(confirmed, isQueued);
+      }
+      if (isQueued) return { kind: 'queued' };
+      return await this.#acceptor.accept({ order, host, atMs }, claim);
+    } finally {
+      this.#underway.delete(grant);
+    }
+  }
+
+  /**
+   * Tells the other hosts to close.
+   * @throws PosternError POSTERN_E_CLUSTER when they cannot be told
+   */
+  async revoke(door: string, source: string, host?: string): Promise<void> {
+    const absence = this.#absence();
+    if (absence !== undefined) throw new PosternError('POSTERN_E_CLUSTER', absence);
+    const order = { type: 'Revoked' as const, door, source, ...(host !== undefined && { host }) };
+    await this.#options.shared.publish(this.#sealOrder(order, this.#wall()), false);
+  }
+
+  /** @throws PosternError POSTERN_E_CLUSTER */
+  async forget(host: string): Promise<void> {
+    await this.#options.shared.forgetHost(host);
+  }
+
+  status(): ClusterStatus {
+    const { name, clock } = this.#options;
+    const reason = this.#absence();
+    const hosts = this.#members.hosts();
+    const ahead = new Map(hosts.map(({ host, clockAheadMs = 0 }) => [host, clockAheadMs]));
+    return {
+      name,
+      state: this.#state(),
+      ...(reason !== undefined && { reason }),
+      behind: this.#forwarder?.behind ?? 0,
+      hosts,
+      grants: this.#view.grants(clock.wall(), (host) => ahead.get(host) ?? 0),
+      rejected: this.#rejected,
+    };
+  }
+
+  /** Says goodbye and lets go. Takes a few hundred milliseconds at most. */
+  async stop(): Promise<void> {
+    this.#ending.abort();
+    await Promise.all([this.#members.stop(), this.#forwarder?.stop()]);
+    await this.#options.shared.close();
+    await this.#running;
+  }
+
+  /** Takes part whenever it may, until this host ends. */
+  async #run(joined: () => void): Promise<void> {
+    const { signal } = this.#ending;
+    while (!signal.aborted) {
+      if (await this.#catchUp()) {
+        joined();
+        await this.#takePart();
+      } else {
+        if (this.#verdict?.kind === 'refused') joined();
+        await pause(AGAIN_MS, signal);
+      }
+    }
+  }
+
+  /** False when it is not possible now. */
+  async #catchUp(): Promise<boolean> {
+    const { log, name, shared } = this.#options;
+    const { signal } = this.#ending;
+    try {
+      this.#verdict = await this.#members.ready();
+      if (this.#verdict.kind === 'refused' || !shared.isReady) return false;
+      await this.#follower.catchUp(signal);
+      return !signal.aborted;
+    } catch (error) {
+      log.warn({ cluster: name, reason: reasonOf(error) }, 'catching up with the cluster failed');
+      return false;
+    }
+  }
+
+  /** Until this host ends, or is refused. */
+  async #takePart(): Promise<void> {
+    const { log, name, shared } = this.#options;
+    const part = new AbortController();
+    const signal = AbortSignal.any([part.signal, this.#ending.signal]);
+    this.#part = part;
+    this.#forwarder = this.#createForwarder();
+    this.#forwarder.start();
+    log.info({ cluster: name, hosts: this.#members.hosts().length }, 'in the cluster');
+    const stopHealing = shared.onReady(() => this.#heal());
+    const unlessEnded = (error: unknown) => {
+      if (signal.aborted) return;
+      log.error({ reason: reasonOf(error) }, 'the cluster cannot be followed: joining it anew');
+      part.abort();
+    };
+    await Promise.all([
+      this.#follower.follow(signal).catch(unlessEnded),
+      workOnce(this.#once, signal).catch(unlessEnded),
+    ]);
+    this.#part = undefined;
+    stopHealing();
+    await this.#forwarder.stop();
+  }
+
+  #createForwarder(): Forwarder {
+    const { shared, journal, log, clock, host } = this.#options;
+    return createForwarder({
+      ...{ shared, journal, log, clock, host },
+      seal: (event) => this.#sealReport(event),
+    });
+  }
+
+  /** The shared Redis may have lost claims that this host remembers (a restored backup, a flush). */
+  async #heal(): Promise<void> {
+    const { journal, shared, log } = this.#options;
+    try {
+      let batch: { claim: string; grant: string }[] = [];
+      for await (const claim of journal.rememberedClaims()) {
+        batch.push(claim);
+        if (batch.length < CLAIMS_AT_ONCE) continue;
+        await shared.addClaims(batch);
+        batch = [];
+      }
+      if (batch.length > 0) await shared.addClaims(batch);
+    } catch (error) {
+      log.warn({ reason: reasonOf(error) }, 'the claims that this host knows could not be told');
+    }
+  }
+
+  async #takeClaims({ claims, grant, door }: CompletedOrder): Promise<void> {
+    if (claims.length === 0) return;
+    const { journal, onClaimed, log } = this.#options;
+    try {
+      await journal.remember(claims.map((claim) => ({ claim, grant })));
+      await onClaimed(door);
+    } catch (error) {
+      // The shared Redis knows of it, and is asked before anything is opened.
+      log.warn({ door, reason: reasonOf(error) }, 'a claim of another host was not kept here');
+    }
+  }
+
+  #state(): ClusterStatus['state'] {
+    if (this.#verdict?.kind === 'refused') return 'refused';
+    if (!this.#options.shared.isReady) return 'away';
+    return this.#part === undefined ? 'joining' : 'joined';
+  }
+
+  /** Why this host cannot act for the cluster now; undefined: it can. */
+  #absence(): string | undefined {
+    if (this.#verdict?.kind === 'refused') return this.#verdict.reason;
+    if (!this.#options.shared.isReady) return 'the shared Redis is out of reach';
+    return this.#part === undefined ? 'this host is still joining the cluster' : undefined;
+  }
+
+  #judged(verdict: Verdict): void {
+    const { log, name: cluster } = this.#options;
+    const before = this.#verdict?.kind;
+    this.#verdict = verdict;
+    if (verdict.kind === 'refused' && before !== 'refused') {
+      const { reason } = verdict;
+      log.error(
+        { cluster, reason },
+        'THIS HOST TAKES NO PART IN THE CLUSTER: shared doors stay shut',
+      );
+      this.#part?.abort();
+    } else if (verdict.kind === 'fine' && before === 'refused') {
+      log.info({ cluster }, 'this host takes part in the cluster again');
+    }
+  }
+
+  #reject(why: string): void {
+    this.#rejected += 1;
+    // Whoever writes into the shared Redis must not fill the log as well.
+    if (this.#rejected <= 10 || this.#rejected % 1000 === 0) {
+      const { log, name: cluster } = this.#options;
+      log.error({ cluster, why, rejected: this.#rejected }, 'a message of the cluster was dropped');
+    }
+  }
+
+  #sealOrder(order: Order, atMs: number): Sealed {
+    const { keys, name, host } = this.#options;
+    const id = `${atMs}-${randomInt(2 ** 47, 2 ** 48 - 1)}`;
+    return sealMessage(keys(), name, { kind: 'order', host, id, atMs, order });
+  }
+
+  #sealReport({ id, host, atMs, ...event }: JournalEvent): Sealed {
+    const { keys, name } = this.#options;
+    return sealMessage(keys(), name, { kind: 'report', id, host, atMs, event });
+  }
+
+  #wall(): number {
+    return Math.floor(this.#options.clock.wall());
+  }
+}
+
+async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return;
+  await new Promise<void>((resolve) => {
+    const timer = setTimeout(resolve, ms);
+    signal.addEventListener(
+      'abort',
+      () => {
+        clearTimeout(timer);
+        resolve();
+      },
+      { once: true },
+    );
+  });
+}

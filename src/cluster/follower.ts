@@ -1,0 +1,148 @@
+/**
+ * Reads the cluster journal: all of it before this host captures, then each message as it comes. What
+ * other hosts used up is taken in, doors that run everywhere are opened here, revoked ones closed.
+ * Everything may come twice, from a replay or a race with the knock itself, and is acted on once.
+ */
+import { isShared } from '../../config/commands.js';
+import type { Clock } from '../clock.js';
+import { reasonOf } from '../errors.js';
+import { familyOf } from '../jobs/keys.js';
+import { ABANDON_AFTER_MS } from '../jobs/reconciler.js';
+import type { Grants } from '../jobs/types.js';
+import type { Log } from '../log/types.js';
+import type { Acceptor, DoorHere } from './acceptor.js';
+import { type CompletedOrder, isRevoked, type RevokedOrder, type Written } from './orders.js';
+import type { ClusterMessage, SharedRedis, StreamEntry } from './types.js';
+import type { ClusterView } from './view.js';
+
+export interface FollowerOptions {
+  readonly shared: Pick<SharedRedis, 'read' | 'follow'>;
+  /** The message of an entry, or why it is none. */
+  readonly unseal: (entry: StreamEntry) => ClusterMessage | string;
+  readonly host: string;
+  readonly acceptor: Acceptor;
+  readonly grants: Pick<Grants, 'revoke'>;
+  readonly doorHere: (name: string) => DoorHere | undefined;
+  readonly view: Pick<ClusterView, 'apply'>;
+  /** Takes in claims that were made; resolves when this host will not forget them. */
+  readonly takeClaims: (order: CompletedOrder) => Promise<void>;
+  readonly toleranceMs: number;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly onRejected: (why: string) => void;
+  /** A door opens here for a knock on another host. */
+  readonly onOpening: (source: string, door: string) => void;
+  /** Whether the knock itself is bringing this grant to us right now. */
+  readonly isUnderway: (grant: string) => boolean;
+}
+
+export class Follower {
+  readonly #options: FollowerOptions;
+  #last: string | undefined;
+
+  constructor(options: FollowerOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Reads what there is, then opens what is still open elsewhere, with the time that remains.
+   * Rejects when the shared Redis is lost meanwhile; it can be called again.
+   */
+  async catchUp(signal: AbortSignal): Promise<void> {
+    const { shared } = this.#options;
+    const open = new Map<string, Written<CompletedOrder>>();
+    for await (const entry of shared.read(this.#last, signal)) {
+      this.#last = entry.streamId;
+      const message = this.#take(entry);
+      if (message === undefined) continue;
+      const { host, atMs, order } = message;
+      if (order.type === 'Completed') {
+        await this.#options.takeClaims(order);
+        const written = { order, host, atMs };
+        if (this.#concernsUs(written)) open.set(order.grant, written);
+      } else if (order.type === 'Revoked') {
+        await this.#revoke({ order, host, atMs }, open);
+      }
+    }
+    for (const written of open.values()) await this.#accept(written);
+  }
+
+  /** Acts on each new message, until the signal aborts. */
+  async follow(signal: AbortSignal): Promise<void> {
+    for await (const entry of this.#options.shared.follow(this.#last, signal)) {
+      this.#last = entry.streamId;
+      const message = this.#take(entry);
+      if (message === undefined) continue;
+      const { host, atMs, order } = message;
+      if (order.type === 'Completed') {
+        void this.#options.takeClaims(order);
+        const written = { order, host, atMs };
+        if (this.#concernsUs(written)) void this.#accept(written);
+      } else if (order.type === 'Revoked') {
+        void this.#revoke({ order, host, atMs }, new Map());
+      }
+    }
+  }
+
+  /** The order in an entry; reports go to the view. */
+  #take(entry: StreamEntry): (ClusterMessage & { readonly kind: 'order' }) | undefined {
+    const { unseal, view, onRejected } = this.#options;
+    const message = unseal(entry);
+    if (typeof message === 'string') {
+      onRejected(message);
+      return undefined;
+    }
+    if (message.kind === 'order') return message;
+    if (!view.apply(message)) onRejected('repeated');
+    return undefined;
+  }
+
+  /** What another host is to do, or what its replicas have not confirmed, is nothing to us. */
+  #concernsUs({ order, host: writer, atMs }: Written<CompletedOrder>): boolean {
+    const { host, clock, isUnderway } = this.#options;
+    if (order.pending === true || isUnderway(order.grant)) return false;
+    if (order.runOn === 'everywhere') return true;
+    // Our own, lost between the cluster and our journal: as any completion after a crash.
+    const isFresh = clock.wall() - atMs < ABANDON_AFTER_MS;
+    return order.runOn === 'here' && writer === host && isFresh;
+  }
+
+  /** Never rejects: what could not be opened is said. */
+  async #accept(written: Written<CompletedOrder>): Promise<void> {
+    const { acceptor, log, onRejected } = this.#options;
+    const { grant, door, source } = written.order;
+    const fields = { grant, door, source, from: written.host };
+    try {
+      const result = await acceptor.accept(written);
+      if (result.kind === 'future' || result.kind === 'unfit') onRejected(result.kind);
+      else if (result.kind === 'opening') {
+        this.#options.onOpening(source, door);
+        log.info(fields, 'opening for a knock on another host');
+      } else if (result.kind === 'extended')
+        log.info(fields, 'knocked again on another host: stays open longer');
+    } catch (error) {
+      log.error({ ...fields, reason: reasonOf(error) }, 'not opened here, though on other hosts');
+    }
+  }
+
+  async #revoke(
+    revoked: Written<RevokedOrder>,
+    open: Map<string, Written<CompletedOrder>>,
+  ): Promise<void> {
+    const { host, grants, doorHere, toleranceMs, log } = this.#options;
+    const { door, source, host: only } = revoked.order;
+    if (only !== undefined && only !== host) return;
+    const here = doorHere(door)?.door;
+    const isForAll = here !== undefined && isShared(here, familyOf(source));
+    for (const [grant, written] of open) {
+      const sameSource = isForAll ? { ...written.order, source } : written.order;
+      if (isRevoked({ ...written, order: sameSource }, revoked, toleranceMs)) open.delete(grant);
+    }
+    try {
+      const closed = await grants.revoke(door, source, revoked.atMs + toleranceMs);
+      if (closed > 0) log.info({ door, source, closed, by: revoked.host }, 'revoked');
+    } catch (error) {
+      log.error({ door, source, reason: reasonOf(error) }, 'could not be revoked');
+    }
+  }
+}
