@@ -15,14 +15,14 @@ export type DoorDraft = Omit<Door, 'name' | 'line' | 'sequence'> & {
 };
 
 export function emptyDoor(defaults: DoorDefaults): DoorDraft {
-  const { reknock, cooldownMs, commandTimeoutMs, stopRetries } = defaults;
+  const { runOn, reknock, cooldownMs, commandTimeoutMs, stopRetries } = defaults;
   return {
     seqTimeoutMs: 25_000,
     tcpFlags: ANY_FLAGS,
     allow: [],
     killEstablished: false,
     cmdTimeoutMs: 10_000,
-    runOn: 'here',
+    runOn,
     reknock,
     cooldownMs,
     commandTimeoutMs,

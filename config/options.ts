@@ -1,4 +1,5 @@
 /** The directives of [options], their defaults and bounds. */
+import { CLUSTER_DIRECTIVES } from './cluster.js';
 import type { Directive } from './directives.js';
 import { nftTable } from './firewall-values.js';
 import { good } from './reading.js';
@@ -23,7 +24,7 @@ import {
 /** Directives of a door whose default for every door may stand in [options]. */
 export type DoorDefaults = Pick<
   Door,
-  'reknock' | 'cooldownMs' | 'commandTimeoutMs' | 'stopRetries'
+  'runOn' | 'reknock' | 'cooldownMs' | 'commandTimeoutMs' | 'stopRetries'
 >;
 
 export type OptionsDraft = Options & DoorDefaults;
@@ -50,6 +51,7 @@ export const DEFAULT_OPTIONS: OptionsDraft = {
   clusterKeyFile: '/etc/postern/cluster.key',
   redisWait: 0,
   clockToleranceMs: 2000,
+  runOn: 'here',
   reknock: 'extend',
   cooldownMs: 0,
   commandTimeoutMs: 60_000,
@@ -58,6 +60,7 @@ export const DEFAULT_OPTIONS: OptionsDraft = {
 
 /** May stand at a door, and in [options] as the default of all doors. */
 export const SHARED_DIRECTIVES: readonly Directive<DoorDefaults>[] = [
+  { name: 'run_on', read: part(oneOf('here', 'everywhere', 'once'), (runOn) => ({ runOn })) },
   {
     name: 'reknock',
     read: part(oneOf('extend', 'rerun', 'ignore'), (reknock) => ({ reknock })),
@@ -103,5 +106,6 @@ export const OPTION_DIRECTIVES: readonly Directive<OptionsDraft>[] = [
     name: 'journal_length',
     read: part(wholeNumber(1000, 100_000_000), (journalLength) => ({ journalLength })),
   },
+  ...CLUSTER_DIRECTIVES,
   ...SHARED_DIRECTIVES,
 ];

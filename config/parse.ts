@@ -1,4 +1,5 @@
 /** Text of a knockd.conf to a typed configuration; pure. Every finding is reported, not the first. */
+import { checkClusterOptions } from './cluster.js';
 import { type Findings, findingsOf, hasErrors, type Place, WHOLE_FILE } from './diagnostics.js';
 import { DOOR_DIRECTIVES, type DoorDraft, emptyDoor } from './doors.js';
 import { readSections, type Section, trim } from './lines.js';
@@ -75,6 +76,7 @@ function readOptions(sections: readonly Section[], findings: Findings): OptionsD
       'the ports shut; remove one of them';
     findings.error('POSTERN_E_CONFIG_VALUE', seen.get('nft_guard') ?? WHOLE_FILE, message);
   }
+  checkClusterOptions(draft, seen, findings);
   return draft;
 }
 
@@ -150,7 +152,7 @@ function warnOfTime(
 }
 
 function optionsOf(draft: OptionsDraft): Options {
-  const { reknock: _r, cooldownMs: _c, commandTimeoutMs: _t, stopRetries: _s, ...rest } = draft;
-  const { logFile, ...options } = rest;
+  const { runOn: _o, reknock: _r, cooldownMs: _c, ...some } = draft;
+  const { commandTimeoutMs: _t, stopRetries: _s, logFile, ...options } = some;
   return logFile ? { ...options, logFile } : options;
 }

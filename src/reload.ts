@@ -29,6 +29,16 @@ const AT_START = {
   logFile: 'LogFile',
   log: 'log',
   pidFile: 'PidFile',
+  cluster: 'cluster',
+  host: 'host',
+  clusterKeyFile: 'cluster_key_file',
+  redis: 'redis',
+  redisPasswordFile: 'redis_password_file',
+  redisCaFile: 'redis_ca_file',
+  redisCertFile: 'redis_cert_file',
+  redisKeyFile: 'redis_key_file',
+  redisWait: 'redis_wait',
+  clockToleranceMs: 'clock_tolerance',
 } as const satisfies Partial<Record<keyof Options, string>>;
 
 /**

@@ -24,6 +24,7 @@ describe('parseConfiguration', () => {
       allow: [],
       killEstablished: false,
       cmdTimeoutMs: 10_000,
+      runOn: 'here',
       reknock: 'extend',
       cooldownMs: 0,
       commandTimeoutMs: 60_000,
@@ -48,6 +49,9 @@ describe('parseConfiguration', () => {
       nftGuard: false,
       sensorUser: 'nobody',
       journalLength: 100_000,
+      clusterKeyFile: '/etc/postern/cluster.key',
+      redisWait: 0,
+      clockToleranceMs: 2000,
     });
   });
 
@@ -91,6 +95,9 @@ describe('parseConfiguration', () => {
         nftGuard: false,
         sensorUser: 'daemon',
         journalLength: 5000,
+        clusterKeyFile: '/etc/postern/cluster.key',
+        redisWait: 0,
+        clockToleranceMs: 2000,
       },
     );
   });

@@ -54,6 +54,7 @@ const door = fc.record(
     stopCommand6: command,
     cooldown: fc.integer({ min: 0, max: 100_000 }),
     reknock: fc.constantFrom('extend' as const, 'rerun' as const, 'ignore' as const),
+    runOn: fc.constantFrom('here' as const, 'everywhere' as const, 'once' as const),
     allow,
     killEstablished: fc.boolean(),
   },
@@ -64,6 +65,7 @@ const door = fc.record(
       'cmdTimeout',
       'cooldown',
       'reknock',
+      'runOn',
       'allow',
       'killEstablished',
     ],
@@ -86,6 +88,7 @@ function writeDoor(written: Written, index: number): string {
     ['stop_command_6', written.stopCommand6],
     ['cooldown', String(written.cooldown / 1000)],
     ['reknock', written.reknock],
+    ['Run_On', written.runOn],
     ['kill_established', written.killEstablished ? 'yes' : 'no'],
     ['allow', written.allow.length > 0 ? writeAllow(written.allow) : undefined],
   ];
