@@ -3,9 +3,9 @@
  * from. Both calls are idempotent by grant id, and end early when the signal aborts.
  */
 
-/** A grant as a sink sees it. */
 import type { SinkEvent } from './settings.js';
 
+/** A grant as a sink sees it. */
 export interface SinkGrant {
   readonly id: string;
   readonly door: string;
