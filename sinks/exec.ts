@@ -45,11 +45,16 @@ export function createExec({ maxCommands, log, onLine = () => {} }: ExecOptions)
     overdue: 'end' | 'leave',
     signal: AbortSignal,
   ): Promise<void> {
-    const { source, id } = grant;
+    const { source, id, host } = grant;
     onLine({ kind: 'running-command', door: door.name, source, command });
     const started = startCommand({
       command: expandCommand(command, source),
-      environment: { POSTERN_DOOR: door.name, POSTERN_SOURCE: source, POSTERN_GRANT: id },
+      environment: {
+        POSTERN_DOOR: door.name,
+        POSTERN_SOURCE: source,
+        POSTERN_GRANT: id,
+        POSTERN_HOST: host,
+      },
       timeoutMs: door.commandTimeoutMs,
       overdue,
       signal,

@@ -17,8 +17,9 @@ import type {
   OpenResult,
 } from './arbiter-types.js';
 import { SinkClosings } from './closings.js';
+import { Milestone } from './milestone.js';
 import { OpenTime } from './open-time.js';
-import { type SinkOpening, startOpening } from './opening.js';
+import { provisionalMs, type SinkOpening, startOpening } from './opening.js';
 import { GrantRecord, type SentOpening } from './record.js';
 import { SinkDeadlines } from './sink-deadlines.js';
 import { createTurns } from './turns.js';
@@ -28,10 +29,14 @@ export class Arbiter {
   readonly id: string;
   readonly door: Door;
   readonly key: string | undefined;
+  /** Whether it may be opened, and given more time, while the journal is out of reach (T14). */
+  readonly maySkipJournal: boolean;
+  readonly #finished = new Milestone();
   /** Resolves when nothing is left to do: closed, abandoned, or given up. */
-  readonly finished: Promise<void>;
+  readonly finished = this.#finished.reached;
+  readonly #over = new Milestone();
   /** Resolves when it is closed or abandoned; one that was given up may yet be revoked. */
-  readonly over: Promise<void>;
+  readonly over = this.#over.reached;
   readonly #sinks: readonly Sink[];
   /** Those that have something to take back. */
   readonly #closable: readonly Sink[];
@@ -42,10 +47,8 @@ export class Arbiter {
   readonly #closings: SinkClosings;
   readonly #openTime: OpenTime;
   readonly #turns = createTurns();
-  #finish = () => {};
-  #end = () => {};
   #begunMs: number;
-  #knockedAtMs: number;
+  #isEnding = false;
   #round = 0;
   #held: boolean;
   #claimed: Promise<OpenResult> | undefined;
@@ -65,26 +68,20 @@ export class Arbiter {
       door: grant.door,
       record: this.#record,
       deadlines: this.#deadlines,
-      closeBackoffMs: context.closeBackoffMs,
       onAttempt: () => {
         this.remind();
         this.#settle();
       },
       context,
     });
-    const { knockedAtMs, openForMs = grant.door.cmdTimeoutMs } = grant.state.context;
-    this.#openTime = new OpenTime(grant.door.cmdTimeoutMs, openForMs, context.clock);
-    this.#knockedAtMs = knockedAtMs;
+    // What the cluster gave is refused without a journal: it must not be given twice.
+    const isOrder = grant.state.context.from !== undefined;
+    this.maySkipJournal = !isOrder && maySkipJournal(grant.door, grant.sinks);
+    this.#openTime = new OpenTime(grant.state, grant.door.cmdTimeoutMs, context.clock);
     this.#begunMs = context.clock.now();
     this.#held = grant.held ?? false;
     this.#completed = grant.completed ?? Promise.resolve();
     this.#completed.catch(() => {}); // `open` hears of it.
-    this.finished = new Promise((resolve) => {
-      this.#finish = resolve;
-    });
-    this.over = new Promise((resolve) => {
-      this.#end = resolve;
-    });
   }
 
   get state(): GrantState {
@@ -102,7 +99,7 @@ export class Arbiter {
 
   /** The last knock for it: wall clock ms of the host that was knocked. */
   get knockedAtMs(): number {
-    return Math.max(this.#knockedAtMs, this.state.context.knockedAtMs);
+    return this.#openTime.knockedAtMs;
   }
 
   /** There is something to take back, or nothing has run yet. */
@@ -134,12 +131,6 @@ export class Arbiter {
   /** Whether the journal does not know yet that it is open (T14). */
   get isUnjournalled(): boolean {
     return this.#record.isUnjournalled;
-  }
-
-  /** Whether it may be opened, and given more time, while the journal is out of reach (T14). */
-  get maySkipJournal(): boolean {
-    const { from } = this.state.context;
-    return from === undefined && maySkipJournal(this.door, this.#sinks);
   }
 
   /** The grant as a sink is to know it now, to restore its own memory from (T15). */
@@ -213,11 +204,7 @@ export class Arbiter {
 
   /** What a crash left unknown about its sinks counts as failed: it will be closed (DESIGN 5). */
   settleUnknown(reason: string): void {
-    for (const { name, close } of this.#sinks) {
-      if (this.#record.sink(name) !== undefined) continue;
-      const until = close === undefined ? null : this.state.context.provisionalMs;
-      this.#record.note({ type: 'OpenFailed', grant: this.id, sink: name, until, reason });
-    }
+    this.#record.settleUnknown(this.#sinks, reason);
     this.#settle();
   }
 
@@ -237,26 +224,19 @@ export class Arbiter {
     const { clock } = this.#with;
     const deadlineMs = clock.now() + openForMs;
     const until = Math.round(clock.wall() + openForMs);
-    const later = () => {
-      this.#openTime.extend(openForMs);
-      this.#knockedAtMs = Math.max(this.#knockedAtMs, knockedAtMs);
+    if (!this.#isEnding && (this.phase === 'completed' || this.phase === 'opening')) {
+      // The time counts from the end of the start command (G1), which is later than this knock.
+      this.#openTime.extend(extension);
       return true;
-    };
-    // The time counts from the end of the start command (G1), which is later than this knock.
-    if (this.phase === 'completed' || this.phase === 'opening') return later();
+    }
     return this.#turns.take(async () => {
       if (this.phase !== 'open') return false;
-      if (this.#deadlines.areProvisional) return later();
-      const extended = { type: 'Extended', grant: this.id, source, until, knockedAtMs } as const;
-      await this.#record.must(extended, this.maySkipJournal && !mustBeDurable, lost);
-      this.#deadlines.moveTo(deadlineMs);
-      this.#schedule();
-      for (const sink of this.#sinks) {
-        // Called in this turn, before any close; not waited for, or a close would hang on it.
-        if (sink.extend && this.#record.sink(sink.name)?.phase === 'open') {
-          void extendSink(sink, this.#record.grantUntil(this.deadlineMs), this.#with);
-        }
+      if (!this.#deadlines.areProvisional) {
+        const extended = { type: 'Extended', grant: this.id, source, until, knockedAtMs } as const;
+        await this.#record.must(extended, this.maySkipJournal && !mustBeDurable, lost);
+        this.#moveTo(deadlineMs);
       }
+      this.#openTime.extend(extension);
       return true;
     });
   }
@@ -266,6 +246,8 @@ export class Arbiter {
    * `deadline` and `reconciler` only what is due; else all at once, an opening is broken off.
    */
   async close(cause: CloseCause): Promise<CloseResult> {
+    // Whoever knocks from now on gets a grant of its own, after this one.
+    if (cause !== 'deadline' && cause !== 'reconciler') this.#isEnding = true;
     const { closing } = await this.#turns.take(() => this.#beginToClose(cause));
     return closing;
   }
@@ -280,12 +262,19 @@ export class Arbiter {
     await this.#closings.ended();
   }
 
-  /** Milliseconds that an open may last before the deadline is known (G10); null: for ever. */
   get #provisionalMs(): number | null {
-    if (this.#closable.length === 0) return null;
-    // What the kernel times, it opens in no time.
-    const slow = this.#closable.some(({ kernelTimed }) => kernelTimed !== true);
-    return (slow ? this.door.commandTimeoutMs : 0) + this.#openTime.ms;
+    return provisionalMs(this.#closable, this.door, this.#openTime.ms);
+  }
+
+  #moveTo(deadlineMs: number): void {
+    this.#deadlines.moveTo(deadlineMs);
+    this.#schedule();
+    for (const sink of this.#sinks) {
+      // Called in this turn, before any close; not waited for, or a close would hang on it.
+      if (sink.extend && this.#record.sink(sink.name)?.phase === 'open') {
+        void extendSink(sink, this.#record.grantUntil(this.deadlineMs), this.#with);
+      }
+    }
   }
 
   #openUnjournalled(reason: string): void {
@@ -325,9 +314,9 @@ export class Arbiter {
     this.#opening?.breakOff(why);
     if (!onlyDue) this.#opening?.letGo(why);
     await Promise.all([this.#opening?.closable, onlyDue ? undefined : this.#opening?.kept]);
-    if (this.#record.isFinal) return decided({ kind: 'gone' });
     const triesAgain = cause === 'recovery' || cause === 'revoked';
-    if (this.phase === 'failed' && !triesAgain) return decided({ kind: 'gone' });
+    const isGivenUp = this.phase === 'failed' && !triesAgain;
+    if (this.isOver || isGivenUp) return decided({ kind: 'gone' });
     return { closing: this.#closeSinks(cause, onlyDue) };
   }
 
@@ -338,15 +327,13 @@ export class Arbiter {
 
   async #closeSinks(cause: CloseCause, onlyDue: boolean): Promise<CloseResult> {
     const nowMs = this.#with.clock.now();
-    if (this.phase !== 'closing') {
-      this.#record.note({ type: 'Closing', grant: this.id, cause });
-    }
+    if (this.phase !== 'closing') this.#record.note({ type: 'Closing', grant: this.id, cause });
     for (const sink of this.#closable) {
       if (!onlyDue || this.#deadlines.isDue(sink.name, nowMs)) this.#closings.begin(sink);
     }
     await this.#closings.ended();
     if (this.phase === 'failed') return { kind: 'failed' };
-    if (this.#record.isFinal) return { kind: 'closed' };
+    if (this.isOver) return { kind: 'closed' };
     return { kind: 'again', leftMs: this.#leftMs() };
   }
 
@@ -356,7 +343,7 @@ export class Arbiter {
   }
 
   #settle(): void {
-    if (this.isOver || this.phase === 'failed') this.#finish();
-    if (this.isOver) this.#end();
+    if (this.isOver || this.phase === 'failed') this.#finished.reach();
+    if (this.isOver) this.#over.reach();
   }
 }

@@ -1,7 +1,8 @@
 /** The closing of one grant's sinks: each on its own, so that one that hangs holds up no other. */
 import type { Door } from '../../config/types.js';
 import type { Sink } from '../../sinks/types.js';
-import { type ActContext, closeSink } from './acts.js';
+import { closeSink } from './acts.js';
+import type { ArbiterContext } from './arbiter-types.js';
 import type { GrantRecord } from './record.js';
 import type { SinkDeadlines } from './sink-deadlines.js';
 
@@ -9,11 +10,9 @@ export interface ClosingsOptions {
   readonly door: Door;
   readonly record: GrantRecord;
   readonly deadlines: SinkDeadlines;
-  /** Milliseconds to wait after the n-th failed attempt to close. */
-  readonly closeBackoffMs: (attempt: number) => number;
   /** One attempt has ended, and the record and the deadlines say how. */
   readonly onAttempt: () => void;
-  readonly context: ActContext;
+  readonly context: ArbiterContext;
 }
 
 export class SinkClosings {
@@ -34,14 +33,14 @@ export class SinkClosings {
   }
 
   async #attempt(sink: Sink, attempt: number): Promise<void> {
-    const { door, record, deadlines, closeBackoffMs, onAttempt, context } = this.options;
+    const { door, record, deadlines, onAttempt, context } = this.options;
     const grant = record.grantUntil(deadlines.nextMs);
     deadlines.drop(sink.name);
     const event = await closeSink(sink, grant, door, attempt, context);
     this.#underway.delete(sink.name);
     record.note(event);
     if (event.type === 'CloseFailed' && !event.final) {
-      deadlines.set(sink.name, context.clock.now() + closeBackoffMs(attempt));
+      deadlines.set(sink.name, context.clock.now() + context.closeBackoffMs(attempt));
     }
     onAttempt();
   }

@@ -5,6 +5,7 @@
  * (G1: the end of the start command). One that opens at once and times itself, as the kernel does,
  * is told a provisional deadline first, and the right one when it is known.
  */
+import type { Door } from '../../config/types.js';
 import type { Sink, SinkGrant } from '../../sinks/types.js';
 import type { EventOf } from '../journal/events.js';
 import { type ActContext, extendSink, openSink } from './acts.js';
@@ -39,6 +40,18 @@ export interface SinkOpening {
 }
 
 const isClosable = ({ close }: Sink): boolean => close !== undefined;
+
+/** Milliseconds that an opening may last before the deadline is known (G10); null: for ever. */
+export function provisionalMs(
+  closable: readonly Sink[],
+  { commandTimeoutMs }: Pick<Door, 'commandTimeoutMs'>,
+  openForMs: number,
+): number | null {
+  if (closable.length === 0) return null;
+  // What the kernel times, it opens in no time.
+  const slow = closable.some(({ kernelTimed }) => kernelTimed !== true);
+  return (slow ? commandTimeoutMs : 0) + openForMs;
+}
 
 /** Calls every sink's `open` before it returns. */
 export function startOpening(request: OpeningRequest): SinkOpening {

@@ -7,7 +7,7 @@ import {
   isFinal,
   type SinkState,
 } from '../../machines/grant.js';
-import type { SinkGrant } from '../../sinks/types.js';
+import type { Sink, SinkGrant } from '../../sinks/types.js';
 import type { Clock } from '../clock.js';
 import { reasonOf } from '../errors.js';
 import type { EventOf } from '../journal/events.js';
@@ -65,6 +65,16 @@ export class GrantRecord {
     if (this.isFinal) return;
     this.apply(event);
     void this.#with.ledger.note(event);
+  }
+
+  /** Sinks whose outcome a crash left unknown count as failed. */
+  settleUnknown(sinks: readonly Sink[], reason: string): void {
+    const { id: grant, provisionalMs } = this.#state.context;
+    for (const { name, close } of sinks) {
+      if (this.sink(name) !== undefined) continue;
+      const until = close === undefined ? null : provisionalMs;
+      this.note({ type: 'OpenFailed', grant, sink: name, until, reason });
+    }
   }
 
   /** The grant as a sink sees it, with the time left until that deadline (monotonic ms). */

@@ -48,7 +48,8 @@ export async function recover(given: RecoveryContext): Promise<void> {
   }
   await restoreCooldowns(openings, context);
   // A start command that is still running must not open what is being closed.
-  await endSurvivors(new Set(grants.filter(isUnsettled(doors, context)).map(idOf)));
+  const unsettled = grants.filter(isUnsettled(doors, context)).map(idOf);
+  await endSurvivors(new Set(unsettled), context.host);
   await takeOverAll(
     grants.filter(({ phase }) => phase !== 'completed'),
     doors,

@@ -7,42 +7,47 @@ const TERM_GRACE_MS = 1000;
 const POLL_MS = 20;
 
 /**
- * Ends every process group with a member that carries one of these grants as POSTERN_GRANT:
- * SIGTERM, and a second later SIGKILL. Resolves when they are gone. Our own group is spared.
+ * Ends every process group with a member that carries one of these grants as POSTERN_GRANT, and this
+ * host as POSTERN_HOST (hosts of a cluster may share a kernel, and a grant): SIGTERM, and a second
+ * later SIGKILL. Resolves when they are gone. Our own group is spared.
  */
-export async function endSurvivors(grants: ReadonlySet<string>): Promise<number> {
+export async function endSurvivors(grants: ReadonlySet<string>, host: string): Promise<number> {
   if (grants.size === 0) return 0;
-  const groups = survivingGroups(grants);
+  const survivors = () => survivingGroups(grants, host);
+  const groups = survivors();
   for (const group of groups) signalGroup(group, 'SIGTERM');
-  if (await areGone(grants, TERM_GRACE_MS)) return groups.size;
-  for (const group of survivingGroups(grants)) signalGroup(group, 'SIGKILL');
-  await areGone(grants, TERM_GRACE_MS);
+  if (await areGone(survivors, TERM_GRACE_MS)) return groups.size;
+  for (const group of survivors()) signalGroup(group, 'SIGKILL');
+  await areGone(survivors, TERM_GRACE_MS);
   return groups.size;
 }
 
-async function areGone(grants: ReadonlySet<string>, withinMs: number): Promise<boolean> {
+async function areGone(survivors: () => ReadonlySet<number>, withinMs: number): Promise<boolean> {
   for (let waited = 0; waited <= withinMs; waited += POLL_MS) {
-    if (survivingGroups(grants).size === 0) return true;
+    if (survivors().size === 0) return true;
     await sleep(POLL_MS);
   }
   return false;
 }
 
-function survivingGroups(grants: ReadonlySet<string>): Set<number> {
+function survivingGroups(grants: ReadonlySet<string>, host: string): Set<number> {
   const groups = new Set<number>();
   const own = groupOf('self');
   for (const name of readdirSync('/proc')) {
     if (!/^\d+$/.test(name)) continue;
-    const grant = grantOf(name);
+    const environment = read(`/proc/${name}/environ`);
+    const grant = variable(environment, 'GRANT');
     if (grant === undefined || !grants.has(grant)) continue;
+    // An older postern did not say which host it was, and had no grants of other hosts.
+    if ((variable(environment, 'HOST') ?? host) !== host) continue;
     const group = groupOf(name);
     if (group !== undefined && group > 1 && group !== own) groups.add(group);
   }
   return groups;
 }
 
-function grantOf(pid: string): string | undefined {
-  return /(?:^|\0)POSTERN_GRANT=([^\0]*)/.exec(read(`/proc/${pid}/environ`))?.[1];
+function variable(environment: string, name: 'GRANT' | 'HOST'): string | undefined {
+  return new RegExp(`(?:^|\\0)POSTERN_${name}=([^\\0]*)`).exec(environment)?.[1];
 }
 
 /** The process group: the third field behind the name, which may hold anything (proc(5)). */

@@ -51,7 +51,7 @@ describe('exec sink', () => {
     }, `${name} written`);
   const messages = () => log.entries.map(({ message }) => message);
 
-  it('gives the command PATH, door, source and grant, and nothing else of our environment', async () => {
+  it('gives the command PATH, door, source, grant and host, and nothing else of our environment', async () => {
     process.env['POSTERN_TEST_SECRET'] = 'x';
     await sinkOf({ startCommand: `env > ${file('env')}` }).open(grant, never);
     const names = text('env')
@@ -60,7 +60,9 @@ describe('exec sink', () => {
       .map((line) => line.split('=')[0]);
     // PWD, OLDPWD, SHLVL and _ are the shell's own.
     const own = names.filter((name) => !['PWD', 'OLDPWD', 'SHLVL', '_'].includes(name ?? ''));
-    assert.deepEqual(own.sort(), ['PATH', 'POSTERN_DOOR', 'POSTERN_GRANT', 'POSTERN_SOURCE']);
+    const given = ['DOOR', 'GRANT', 'HOST', 'SOURCE'].map((name) => `POSTERN_${name}`);
+    assert.deepEqual(own.sort(), ['PATH', ...given]);
+    assert.match(text('env'), /^POSTERN_HOST=host$/m);
     assert.match(text('env'), /^POSTERN_SOURCE=192\.0\.2\.7$/m);
     assert.match(text('env'), /^POSTERN_GRANT=host-1-0$/m);
     delete process.env['POSTERN_TEST_SECRET'];
