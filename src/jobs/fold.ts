@@ -9,7 +9,7 @@ export interface GrantFold {
 }
 
 /** The grant that an event begins, if it is unknown so far. */
-function begun(event: JournalEvent): GrantState | undefined {
+export function begun(event: JournalEvent): GrantState | undefined {
   if (event.type !== 'Completed' && event.type !== 'Opening') return undefined;
   if (event.type === 'Completed') return grantOf(event);
   // An Opening whose Completed was trimmed away still says what a close needs.
