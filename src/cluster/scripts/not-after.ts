@@ -10,7 +10,7 @@
 export const NOT_AFTER = `
 local time = redis.call('TIME')
 if time[1] * 1000 + time[2] / 1000 > tonumber(ARGV[1]) then
-  return redis.error_reply('POSTERN_LATE')
+  return redis.error_reply('POSTERN_LATE this comes too late')
 end
 `;
 
