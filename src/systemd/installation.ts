@@ -157,7 +157,9 @@ async function writeShared(path: string, text: string): Promise<void> {
 function missingFolders(folders: readonly string[], layout: Layout): string[] {
   const missing = new Set<string>();
   for (const folder of folders) {
-    for (let each = folder; !existsSync(layout.at(each)); each = dirname(each)) missing.add(each);
+    // A root that is not there itself ends it too.
+    for (let each = folder; each !== '/' && !existsSync(layout.at(each)); each = dirname(each))
+      missing.add(each);
   }
   return [...missing].sort();
 }

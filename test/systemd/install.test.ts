@@ -86,6 +86,13 @@ describe('postern install and uninstall', function () {
     assert.deepEqual(await everything(), ['etc', 'etc/knockd.conf', ...theirs]);
   });
 
+  it('makes a root that is not there yet', async () => {
+    await rm(root, { recursive: true });
+    await install();
+    await uninstall();
+    assert.deepEqual(await everything(), ['etc', 'etc/knockd.conf']);
+  });
+
   it('refuses to replace what is not its own, before anything else', async () => {
     await mkdir(at('usr/local/bin'), { recursive: true });
     await writeFile(at('usr/local/bin/knock'), 'somebody else');
