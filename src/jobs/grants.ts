@@ -9,7 +9,7 @@ import { oldestOf } from '../journal/ids.js';
 import type { JournalKey } from '../journal/key.js';
 import type { Journal } from '../journal/types.js';
 import type { Log } from '../log/types.js';
-import { type AcceptContext, accept } from './accept.js';
+import { accept } from './accept.js';
 import { createAccepted } from './accepted.js';
 import type { Arbiter } from './arbiter.js';
 import { createCooldowns } from './cooldowns.js';
@@ -69,7 +69,7 @@ export function createGrants(options: GrantsOptions): Grants {
   const queues = createQueues({ connect: options.connect, key, log });
   const { layers = { queue: true, reconciler: true } } = options;
   const jumpedMs = watchWallClock(clock);
-  const context: RecoveryContext & AcceptContext = {
+  const context: RecoveryContext = {
     ...options,
     restoreSinks: options.restoreSinks ?? (async () => {}),
     reach,

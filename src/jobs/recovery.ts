@@ -3,6 +3,7 @@ import type { Door } from '../../config/types.js';
 import type { GrantState } from '../../machines/grant.js';
 import { reasonOf } from '../errors.js';
 import type { Journal } from '../journal/types.js';
+import type { Accepted } from './accepted.js';
 import { Boots } from './boots.js';
 import { type DispatchContext, dispatch } from './dispatch.js';
 import { createGrantFold } from './fold.js';
@@ -15,6 +16,7 @@ import type { DoorCatalog, LiveGrant } from './types.js';
 
 export interface RecoveryContext extends DispatchContext {
   readonly journal: Journal;
+  readonly accepted: Accepted;
   readonly catalog: DoorCatalog;
   /** Restores what sinks remember of the grants that stay open, before any is closed (T15). */
   readonly restoreSinks: (live: readonly LiveGrant[]) => Promise<void>;
@@ -36,6 +38,9 @@ export async function recover(given: RecoveryContext): Promise<void> {
     if (event.host !== context.host) continue;
     fold.apply(event);
     boots.apply(event);
+    if (event.type === 'Completed' && event.grant !== undefined) {
+      context.accepted.add(event.grant, event.atMs);
+    }
     if (event.type === 'Opening') {
       openings.set(cooldownKey(event.door, event.source), event);
     }

@@ -80,8 +80,8 @@ export interface Grants {
   complete(completion: Completion): Promise<DispatchResult>;
   /**
    * Opens for a completion that the cluster has decided about, once for each grant, whoever asks and
-   * however often, across restarts. Rejects with POSTERN_E_JOURNAL when it was not made durable;
-   * nothing runs then, whatever the door (T14 is not for these), and a second try may be `repeated`.
+   * however often, across restarts. Rejects with POSTERN_E_JOURNAL when it was not made durable:
+   * nothing runs then, whatever the door (T14 is not for these), and it may be tried again.
    */
   accept(order: AcceptedOrder): Promise<DispatchResult>;
   /**

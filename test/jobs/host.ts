@@ -1,5 +1,5 @@
 /** A host for tests: private Redis, journal, exec sink and grants, all real, in a folder of its own. */
-import { createSecretKey, randomBytes } from 'node:crypto';
+import { createSecretKey, randomBytes, randomInt } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,7 +10,7 @@ import type { Sink } from '../../sinks/types.js';
 import { type Clock, systemClock } from '../../src/clock.js';
 import { createGrants, type GrantsOptions } from '../../src/jobs/grants.js';
 import { familyOf } from '../../src/jobs/keys.js';
-import type { Completion, DispatchResult, Grants } from '../../src/jobs/types.js';
+import type { AcceptedOrder, Completion, DispatchResult, Grants } from '../../src/jobs/types.js';
 import type { EventOf, EventType, JournalEvent } from '../../src/journal/events.js';
 import { openRedisJournal, type RedisJournal } from '../../src/journal/redis-journal.js';
 import { silentLog } from '../../src/log/types.js';
@@ -30,6 +30,10 @@ export interface Running {
   stop(): Promise<void>;
   /** Ends without a word to the journal, as a kill would. */
   crash(): Promise<void>;
+}
+
+export interface RunOptions extends Pick<GrantsOptions, 'layers' | 'clock' | 'keepFrom'> {
+  readonly journalLength?: number;
 }
 
 export class TestHost {
@@ -128,9 +132,9 @@ export class TestHost {
   }
 
   /** The journal alone; close it. */
-  openJournal(clock: Clock = systemClock): Promise<RedisJournal> {
+  openJournal(clock: Clock = systemClock, length = 10_000): Promise<RedisJournal> {
     const { key, log } = this;
-    return openRedisJournal({ target: this.#redis, host: HOST, key, length: 10_000, log, clock });
+    return openRedisJournal({ target: this.#redis, host: HOST, key, length, log, clock });
   }
 
   /** Writes events as an earlier run would have, so many milliseconds ago. */
@@ -150,10 +154,10 @@ export class TestHost {
     return { name: 'nftables', kernelTimed: true, ...calls };
   }
 
-  async run(options: Pick<GrantsOptions, 'layers'> = {}): Promise<Running> {
+  async run({ journalLength, ...options }: RunOptions = {}): Promise<Running> {
     const target = this.#redis;
     const { key, log } = this;
-    const journal = await this.openJournal();
+    const journal = await this.openJournal(systemClock, journalLength);
     const exec = createExec({ maxCommands: 64, log });
     const grants = createGrants({
       journal,
@@ -198,6 +202,35 @@ export class TestHost {
 
   completion(door: Door, overrides: Partial<Completion> = {}): Completion {
     return { door, configuration: 'c1', source: SOURCE, ...overrides };
+  }
+
+  /** A completion on another host, just now, of a door that runs everywhere. */
+  order(door: Door, overrides: Partial<AcceptedOrder> = {}): AcceptedOrder {
+    const knockedAtMs = overrides.knockedAtMs ?? Date.now();
+    return {
+      ...{ grant: `other-${knockedAtMs}-${randomInt(2 ** 32)}`, from: 'other', knockedAtMs },
+      ...{ door, configuration: 'c1', source: SOURCE },
+      openForMs: door.cmdTimeoutMs,
+      guardUntilMs: knockedAtMs + door.cmdTimeoutMs + 60_000,
+      ...overrides,
+    };
+  }
+
+  /** Jobs are taken into the queues, and never handed out. */
+  async pauseJobs(): Promise<void> {
+    for (const kind of ['open', 'close'])
+      await this.#admin.hset(`postern:${kind}:meta`, 'paused', 1);
+  }
+
+  /** Does it while Redis answers nobody. */
+  async frozen<T>(act: () => Promise<T>): Promise<T> {
+    const pid = this.redisPid;
+    process.kill(pid, 'SIGSTOP');
+    try {
+      return await act();
+    } finally {
+      process.kill(pid, 'SIGCONT');
+    }
   }
 
   async events(running: Running): Promise<JournalEvent[]> {

@@ -104,8 +104,7 @@ describe('recovery of grants', () => {
   it('opens a completion whose job was lost, within two seconds', async () => {
     const running = await host.run();
     const door = host.door({ name: 'jobless', cmdTimeoutMs: 60_000 });
-    // Paused: jobs are added and never handed out.
-    await host.redis.hset('postern:open:meta', 'paused', 1);
+    await host.pauseJobs();
     const completion = running.grants.complete(host.completion(door));
     await completion;
     await host.linesOf('jobless', 1, 2500);

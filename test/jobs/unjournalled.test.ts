@@ -14,16 +14,7 @@ describe('while the journal is out of reach (T14)', () => {
   const none = (running: Running, withinMs = 5000) =>
     poll(() => running.grants.status().length === 0, 'no grant is live', withinMs);
 
-  /** Does it while Redis answers nobody. */
-  async function frozen(act: () => Promise<void>): Promise<void> {
-    const pid = host.redisPid;
-    process.kill(pid, 'SIGSTOP');
-    try {
-      await act();
-    } finally {
-      process.kill(pid, 'SIGCONT');
-    }
-  }
+  const frozen = (act: () => Promise<void>) => host.frozen(act);
 
   async function within<T>(ms: number, act: () => Promise<T>): Promise<T> {
     const begun = performance.now();

@@ -89,6 +89,29 @@ describe('the journal on a wire that breaks', () => {
       assert.deepEqual(await all(journal.read()), [outcomes[0]]);
     });
 
+    it(`tells whoever is first that its grant is accepted, and nobody else (${fault})`, async () => {
+      const journal = await bench.open({ target: { socket } });
+      wire.fault = fault;
+      const untilMs = Date.now() + 60_000;
+      const outcomes = await Promise.all(
+        range(20).map((index) => journal.accept('g', untilMs, completed(index), 'c')),
+      );
+      assert.equal(wire.breaks, 1);
+      assert.ok(outcomes[0]);
+      assert.deepEqual(outcomes.slice(1).filter(Boolean), []);
+      assert.deepEqual(await all(journal.read()), [outcomes[0]]);
+      assert.deepEqual(await journal.claimed(['c']), [true]);
+    });
+
+    it(`says that a grant was accepted before (${fault})`, async () => {
+      const other = await bench.open();
+      await other.accept('g', Date.now() + 60_000, completed(1));
+      const journal = await bench.open({ target: { socket } });
+      wire.fault = fault;
+      assert.equal(await journal.accept('g', Date.now() + 60_000, completed(2)), undefined);
+      assert.equal(wire.breaks, 1);
+    });
+
     it(`says that a claim was made before (${fault})`, async () => {
       const other = await bench.open();
       await other.claim('c', completed(1));
