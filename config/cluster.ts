@@ -9,14 +9,14 @@ import { absolutePath, part, seconds, wholeNumber } from './values.js';
 
 const NAME = /^[A-Za-z0-9._-]{1,64}$/;
 
-/** Of a cluster or a host: it becomes part of keys and ids. */
+/** Whether a cluster or a host may be called that: it becomes part of keys and ids. */
 export function isName(text: string): boolean {
   return NAME.test(text);
 }
 
 function name(text: string): Reading<string> {
-  const what = 'takes a name of 1 to 64 letters, digits, dots, dashes and underscores';
-  return isName(text) ? good(text) : bad(what);
+  if (isName(text)) return good(text);
+  return bad('takes a name of 1 to 64 letters, digits, dots, dashes and underscores');
 }
 
 /** The URL of the shared Redis. It may hold a password, so it is never shown. */

@@ -12,6 +12,7 @@ import { ownClaims } from './claims.js';
 import { Cleanup } from './cleanup.js';
 import { packageVersion } from './client/version.js';
 import { systemClock } from './clock.js';
+import { closeDoor, forgetHost } from './close-door.js';
 import type { SharedCompletion } from './cluster/cluster.js';
 import { doorDigests } from './cluster/door-digests.js';
 import { clusterBasis } from './cluster/join.js';
@@ -35,6 +36,8 @@ import { connect } from './redis/connect.js';
 import { type LoadConfiguration, reload } from './reload.js';
 
 const MINUTE_MS = 60_000;
+/** Before any id that a journal can hold. */
+const OLDEST = '0-1';
 
 export interface DaemonOptions {
   /** Loaded without errors. */
@@ -112,7 +115,8 @@ async function start(options: DaemonOptions, cleanup: Cleanup): Promise<Daemon> 
     reach: stepsFromEnvironment(),
     sinksFor: (door, source) => sinks.for(door, source),
     restoreSinks: (live) => sinks.restore(live),
-    keepFrom: () => part?.forwarded,
+    // What the cluster was not told of yet is not cut off.
+    keepFrom: () => part && (part.forwarded ?? OLDEST),
   });
   cleanup.add('the grants', () => grants.stop());
   await grants.recover();
@@ -224,6 +228,7 @@ async function start(options: DaemonOptions, cleanup: Cleanup): Promise<Daemon> 
       await cleanup.run();
     },
   };
+  const closing = { host, grants, cluster, doorHere: (name: string) => doors.here(name)?.door };
   control.serve({
     status: () => ({
       version: packageVersion(),
@@ -242,6 +247,8 @@ async function start(options: DaemonOptions, cleanup: Cleanup): Promise<Daemon> 
     }),
     events: (follow, signal) => (follow ? journal.follow({ signal }) : journal.read({ signal })),
     reload: daemon.reload,
+    close: (asked) => closeDoor(asked, closing),
+    forget: (name) => forgetHost(name, closing),
   });
   return daemon;
 }

@@ -73,7 +73,12 @@ export function refusal({ what, path }: SecretFile, why: string, cause?: unknown
 }
 
 function asRefusal(secret: SecretFile, error: unknown): PosternError {
-  return error instanceof PosternError ? error : refusal(secret, reasonOf(error), error);
+  if (error instanceof PosternError) return error;
+  if (codeOf(error) === 'EACCES') {
+    const who = `uid ${process.geteuid?.()}`;
+    return refusal(secret, `is out of reach of ${who}: chown it, or run this as its owner`, error);
+  }
+  return refusal(secret, reasonOf(error), error);
 }
 
 async function openExisting(secret: SecretFile): Promise<FileHandle | undefined> {
@@ -95,7 +100,10 @@ function check(secret: SecretFile, stats: Stats): void {
   if (!stats.isFile()) throw refusal(secret, 'is no plain file');
   const own = process.geteuid?.();
   if (stats.uid !== own && !(secret.rootMayOwn && stats.uid === 0))
-    throw refusal(secret, `belongs to uid ${stats.uid}: chown it to uid ${own}`);
+    throw refusal(
+      secret,
+      `belongs to uid ${stats.uid}, and this runs as uid ${own}: chown it, or run this as its owner`,
+    );
   if ((stats.mode & 0o077) !== 0)
     throw refusal(secret, 'is open to group or others: chmod 600 it if nobody can have read it');
 }

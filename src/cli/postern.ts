@@ -1,15 +1,23 @@
 #!/usr/bin/env node
 /** The command `postern`. Each subcommand's room is loaded only when it is asked for. */
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { Argument, Command, InvalidArgumentError, Option } from 'commander';
 import { packageVersion } from '../client/version.js';
+import type { RotationStep } from '../cluster/rotation.js';
 import { main } from './main.js';
 import { keepHeapSmall } from './small-heap.js';
 
 const DEFAULT_CONFIG = '/etc/knockd.conf';
+const DEFAULT_KEY_FILE = '/etc/postern/cluster.key';
+const ROTATION_STEPS: readonly RotationStep[] = ['add', 'use', 'drop'];
 
 interface SocketOptions {
   readonly stateDir?: string;
   readonly config?: string;
+}
+
+interface CloseOptions {
+  readonly json?: boolean;
+  readonly host?: string;
 }
 
 const stateDirOption = () =>
@@ -118,6 +126,19 @@ function program(): Command {
     },
   );
 
+  asking('close', 'close a door that is open for a source, now and on every host')
+    .argument('<door>', 'its name')
+    .argument('<source>', 'the address that it was opened for')
+    .option('--host <name>', 'on that host of the cluster alone')
+    .action(async (door: string, source: string, options: SocketOptions & CloseOptions) => {
+      const { runClose } = await import('./close.js');
+      const { json = false, host } = options;
+      const command = { door, source, host, json };
+      process.exitCode = await runClose(await controlSocketOf(options), command);
+    });
+
+  addCluster(postern);
+
   const placing = (name: string, description: string) =>
     postern
       .command(name)
@@ -133,6 +154,45 @@ function program(): Command {
     .option('--purge', 'state, logs, user and configuration too')
     .action(async (options) => (await import('./install.js')).runUninstall(options));
   return postern;
+}
+
+/** `postern cluster …` */
+function addCluster(postern: Command): void {
+  const cluster = postern
+    .command('cluster')
+    .description('the key that the hosts of a cluster share, and hosts that are gone');
+  const onFile = (words: string, description: string) =>
+    cluster
+      .command(words)
+      .description(description)
+      .argument('[file]', 'the key file', DEFAULT_KEY_FILE);
+  const room = () => import('./cluster.js');
+
+  onFile('init', 'make the key of a new cluster').action(async (file: string) => {
+    await (await room()).runClusterInit(file);
+  });
+  onFile('key', 'which keys the file holds, to compare hosts by eye').action(
+    async (file: string) => {
+      await (await room()).runClusterKey(file);
+    },
+  );
+  cluster
+    .command('rotate')
+    .description('replace the key while the hosts run: add, then use, then drop')
+    .addArgument(new Argument('<step>', 'one after the other').choices(ROTATION_STEPS))
+    .argument('[file]', 'the key file', DEFAULT_KEY_FILE)
+    .action(async (step: RotationStep, file: string) => {
+      await (await room()).runClusterRotate(step, file);
+    });
+  cluster
+    .command('forget')
+    .description('show a host no more that will not come back')
+    .argument('<host>', 'its name')
+    .addOption(stateDirOption())
+    .option('-c, --config <file>', 'configuration file that names the state folder')
+    .action(async (host: string, options: SocketOptions) => {
+      await (await room()).runClusterForget(await controlSocketOf(options), host);
+    });
 }
 
 async function controlSocketOf(options: SocketOptions): Promise<string> {

@@ -1,13 +1,15 @@
 /** The main job: postern in the foreground, until a signal ends it. */
 import { hostname } from 'node:os';
 import { resolve } from 'node:path';
+import { isName } from '../../config/cluster.js';
+import { escapeControls } from '../../config/diagnostics.js';
 import { loadConfiguration } from '../../config/load.js';
 import type { Configuration } from '../../config/types.js';
 import { closeInheritedDescriptors } from '../../sinks/descriptors.js';
 import { chooseInterfaces } from '../capture/link.js';
 import type { SensorStatus } from '../capture/types.js';
 import { type Daemon, startDaemon } from '../daemon.js';
-import { reasonOf } from '../errors.js';
+import { PosternError, reasonOf } from '../errors.js';
 import type { ActionLog } from '../log/action-log.js';
 import { createActionLog } from '../log/knockd-log.js';
 import { createServiceLog } from '../log/service-log.js';
@@ -59,7 +61,7 @@ export async function runDaemon(options: RunOptions): Promise<number> {
       ...{ configuration, interfaces, log, actions },
       load: () => loadWithOverrides(file, options),
       stateDir,
-      host: configuration.options.host ?? hostname(),
+      host: hostOf(configuration),
       onlyIpv4: options.onlyIpV4 === true,
       signal: signals.stopped,
       onSensors: (statuses) => sensors.take(statuses),
@@ -100,6 +102,16 @@ async function configurationOf(file: string, options: RunOptions): Promise<Confi
   const { configuration, diagnostics } = await loadWithOverrides(file, options);
   if (configuration === undefined) throw configurationErrors(file, diagnostics);
   return configuration;
+}
+
+/** This host's name. A host alone may have any; it then goes into its own journal only. */
+function hostOf({ file, options }: Configuration): string {
+  const name = options.host ?? hostname();
+  if (options.cluster === undefined || isName(name)) return name;
+  throw new PosternError(
+    'POSTERN_E_CONFIG',
+    `${file}: "${escapeControls(name)}", this system's name, cannot be a host's in a cluster; add host = NAME`,
+  );
 }
 
 async function reloadOnSignal(

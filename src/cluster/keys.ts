@@ -16,6 +16,14 @@ const MOST_KEYS = 2;
 
 const HEADER = '# Whoever has this file can open the doors of the cluster. Keep it at 0600.\n';
 
+/** Where a rotation is, as the comment above the second key says; a file made by hand has none. */
+const SECOND_KEYS = {
+  next: '# The next key: accepted, does not sign yet.\n',
+  former: '# The former key: accepted still, signs no more.\n',
+} as const;
+
+export type SecondKey = keyof typeof SECOND_KEYS;
+
 /** The file as those see it who read it and write it. */
 export function clusterKeyFile(path: string): SecretFile {
   return { path, what: "the cluster's key file", rootMayOwn: true, maxBytes: 64 * 1024 };
@@ -28,14 +36,21 @@ export function clusterKeyFile(path: string): SecretFile {
  *   does not hold one or two different keys (T8)
  */
 export async function loadClusterKeys(path: string): Promise<ClusterKeys> {
-  const file = clusterKeyFile(path);
+  return (await readClusterKeyFile(clusterKeyFile(path))).keys;
+}
+
+/** The keys, and the text they stand in; throws as `loadClusterKeys` does. */
+export async function readClusterKeyFile(
+  file: SecretFile,
+): Promise<{ readonly keys: ClusterKeys; readonly text: string }> {
   const content = await readSecret(file);
   if (content === undefined)
     throw refusal(
       file,
       'does not exist: copy it from a host of the cluster, or make it by `postern cluster init`',
     );
-  return keysOf(file, content.toString('utf8'));
+  const text = content.toString('utf8');
+  return { keys: keysOf(file, text), text };
 }
 
 /**
@@ -63,8 +78,15 @@ export function newClusterKey(): JournalKey {
 }
 
 /** The content of a key file; the first key signs. */
-export function clusterKeysText(keys: readonly JournalKey[]): string {
-  return `${HEADER}${keys.map((key) => `${WORD}${key.export().toString('base64url')}\n`).join('')}`;
+export function clusterKeysText(keys: readonly JournalKey[], second?: SecondKey): string {
+  const lines = keys.map((key) => `${WORD}${key.export().toString('base64url')}\n`);
+  return `${HEADER}${lines.join(second === undefined ? '' : SECOND_KEYS[second])}`;
+}
+
+/** What a comment of the file says of its second key. */
+export function secondKeyIn(text: string): SecondKey | undefined {
+  if (text.includes(SECOND_KEYS.next.trim())) return 'next';
+  return text.includes(SECOND_KEYS.former.trim()) ? 'former' : undefined;
 }
 
 /** Eight characters that tell keys apart by eye, and say nothing about the key. */

@@ -61,6 +61,8 @@ async function answer(
     if (handlers === undefined) await say({ error: 'postern is starting; ask again in a moment' });
     else if (asked.command === 'status') await say({ status: handlers.status() });
     else if (asked.command === 'reload') await say(await handlers.reload());
+    else if (asked.command === 'close') await say(await handlers.close(asked));
+    else if (asked.command === 'forget') await say(await handlers.forget(asked.host));
     else {
       for await (const event of handlers.events(asked.follow, signal)) await say({ event });
     }

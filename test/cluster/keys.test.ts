@@ -118,7 +118,7 @@ describe("the cluster's key file", () => {
     requireRoot(this); // Only root can give a file away, and become somebody else.
     await write(line(1));
     await chown(path, 1234, 1234);
-    await refused(/belongs to uid 1234: chown it to uid 0/);
+    await refused(/belongs to uid 1234, and this runs as uid 0: chown it/);
     await chown(path, 65534, 65534);
     await refused(/belongs to uid 65534/);
     assert.ok(process.seteuid);

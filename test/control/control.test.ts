@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { ask } from '../../src/control/client.js';
 import type { ControlHandlers, Reply, Request } from '../../src/control/protocol.js';
 import { type ControlServer, takeControl } from '../../src/control/server.js';
+import { PosternError } from '../../src/errors.js';
 import type { JournalEvent } from '../../src/journal/events.js';
 
 const STATUS = { version: '1', host: 'h', grants: [] } as unknown as ReturnType<
@@ -29,6 +30,11 @@ describe('the control socket', () => {
   const handlers: ControlHandlers = {
     status: () => STATUS,
     reload: async () => ({ reloaded: false, messages: ['a line'] }),
+    close: async (asked) => ({ closed: 2, isDone: true, messages: [JSON.stringify(asked)] }),
+    async forget(host) {
+      if (host === 'b1') throw new PosternError('POSTERN_E_CONTROL', 'b1 is alive');
+      return { forgotten: host };
+    },
     async *events(follow, signal) {
       yield EVENT;
       if (!follow) return;
@@ -58,6 +64,21 @@ describe('the control socket', () => {
     ]);
   });
 
+  it('answers close and forget, and gives their refusals as errors', async () => {
+    server.serve(handlers);
+    const source = '192.0.2.1';
+    for (const host of [undefined, 'b2']) {
+      const asked = { command: 'close', door: 'ssh', source, host } as const;
+      const messages = [JSON.stringify(asked)];
+      assert.deepEqual(await replies(path, asked), [{ closed: 2, isDone: true, messages }]);
+    }
+    assert.deepEqual(await replies(path, { command: 'forget', host: 'b3' }), [{ forgotten: 'b3' }]);
+    await assert.rejects(replies(path, { command: 'forget', host: 'b1' }), {
+      code: 'POSTERN_E_CONTROL',
+      message: 'b1 is alive',
+    });
+  });
+
   it('ends following when the one who asked goes away', async () => {
     server.serve(handlers);
     for await (const reply of ask(path, { command: 'events', follow: true })) {
@@ -72,7 +93,8 @@ describe('the control socket', () => {
 
   it('answers nonsense with an error and goes on', async () => {
     server.serve(handlers);
-    for (const line of ['not json', '{"command":"no such"}', '[]']) {
+    const closes = ['{"command":"close","door":"ssh"}', '{"command":"forget","host":1}'];
+    for (const line of ['not json', '{"command":"no such"}', '[]', ...closes]) {
       const answer = await new Promise<string>((resolve) => {
         const socket = connect(path, () => socket.write(`${line}\n`));
         socket.setEncoding('utf8').on('data', (text: string) => resolve(text));
