@@ -90,7 +90,7 @@ export class ClusterClient {
   /** Tries these services again and again, from now on. */
   watch(targets: readonly Omit<Target, 'patienceMs'>[], everyMs: number): void {
     const patient = targets.map((target) => ({ ...target, patienceMs: PATIENCE_MS }));
-    this.#send({ do: 'watch', targets: patient, everyMs });
+    this.#send({ do: 'watch', targets: patient, everyMs }, () => {});
   }
 
   /** Whether the last attempt that was begun after `sinceMs` connected; undefined: none was. */
@@ -108,12 +108,15 @@ export class ClusterClient {
     const id = this.#ids;
     return new Promise<boolean>((done, fail) => {
       this.#waiting.set(id, { done, fail });
-      this.#send(order(id));
+      this.#send(order(id), fail);
     }).finally(() => this.#waiting.delete(id));
   }
 
-  #send(order: Order): void {
-    this.#child.send(order);
+  /** `fail` is told when the process is gone: what a failed test still does must not end the run. */
+  #send(order: Order, fail: (error: Error) => void): void {
+    this.#child.send(order, (error) => {
+      if (error !== null) fail(error);
+    });
   }
 
   #hear(report: Report): void {
