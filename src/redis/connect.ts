@@ -1,7 +1,8 @@
-import { Redis, type RedisOptions } from 'ioredis';
-import { reasonOf } from '../errors.js';
+import { Redis } from 'ioredis';
 import type { Log } from '../log/types.js';
-import { parseRedisUrl } from './url.js';
+import { clientOptions } from './client-options.js';
+import { type FailoverWatch, watchFailover } from './failover.js';
+import { reportOutages } from './outages.js';
 
 /** PEM, as read from files (`target.ts`). */
 export interface RedisTls {
@@ -33,92 +34,34 @@ export interface ConnectOptions {
   readonly log: Log;
 }
 
-const ROLES: Record<RedisRole, RedisOptions> = {
-  // Ten tries are some seven seconds with the pauses below.
-  normal: { maxRetriesPerRequest: 10 },
-  worker: { maxRetriesPerRequest: null },
-  blocking: { maxRetriesPerRequest: null },
-  append: {
-    maxRetriesPerRequest: null,
-    enableOfflineQueue: false,
-    autoResendUnfulfilledCommands: false,
-  },
-};
+const watches = new WeakMap<Redis, FailoverWatch>();
 
 /**
- * A connection that comes back by itself (after 50 ms, doubling to 1 s) and whose errors go to the
- * log: once when it is lost, once when it is back. Its owner ends it with `quit` or `hangUp`.
+ * A connection that comes back by itself (after 50 ms, doubling to 1 s; 250 ms with Sentinel)
+ * and whose errors go to the log: each reason of an outage once, and once that it is back. One to
+ * another machine is also given up when the server is silent too long (`client-options.ts`), when it
+ * turns out to be no primary, and when the Sentinels name another. Its owner ends it with `quit` or
+ * `hangUp`.
+ *
+ * An ACL user needs `+info`: without it nobody would see that a server is still loading.
  *
  * Throws POSTERN_E_REDIS when the URL is none. No URL and no password is ever logged.
  */
 export function connect({ target, role, log }: ConnectOptions): Redis {
-  const redis = new Redis({
-    ...endpoint(target),
-    ...ROLES[role],
-    connectTimeout: 5000,
-    // A starting server is asked again soon, not after a second.
-    maxLoadingRetryTime: 50,
-    disableClientInfo: true,
-    // The one shape of replies that servers of both protocols give.
-    replyMapping: 'legacy',
-    retryStrategy: (attempt) => Math.min(50 * 2 ** Math.min(attempt - 1, 10), 1000),
-  } satisfies RedisOptions & { readonly replyMapping: 'legacy' });
-  reportOutages(redis, role, log);
+  const redis = new Redis(clientOptions(target, role));
+  const watch = redis.options.sentinels ? watchFailover(redis) : undefined;
+  if (watch !== undefined) {
+    watches.set(redis, watch);
+    redis.once('end', () => watch.stop());
+  }
+  reportOutages(redis, role, log, watch);
   return redis;
 }
 
 /** Ends a connection at once, whatever it is waiting for, even if the server is frozen. */
 export function hangUp(redis: Redis): void {
+  // One that waits for its next try has no end to tell of.
+  watches.get(redis)?.stop();
   redis.disconnect();
   redis.stream?.destroy();
-}
-
-function reportOutages(redis: Redis, role: RedisRole, log: Log): void {
-  let lost: string | undefined;
-  // The message only: ioredis puts the arguments of AUTH into the error object.
-  redis.on('error', (error) => {
-    const reason = reasonOf(error);
-    if (reason !== lost) log.warn({ role, reason }, 'Redis is out of reach');
-    lost = reason;
-  });
-  redis.on('ready', () => {
-    if (lost !== undefined) log.info({ role }, 'Redis is in reach again');
-    lost = undefined;
-  });
-}
-
-function endpoint(target: RedisTarget): RedisOptions {
-  if ('socket' in target) return { path: target.socket };
-  const address = parseRedisUrl(target.url);
-  const password = target.password ?? address.password;
-  const credentials: RedisOptions = {
-    ...(address.username !== undefined && { username: address.username }),
-    ...(password !== undefined && { password }),
-  };
-  if (address.kind === 'socket') return { path: address.path, ...credentials };
-  const tls = address.tls ? { tls: { ...target.tls } } : {};
-  if (address.kind === 'server') {
-    return { ...address.server, db: address.db, ...credentials, ...tls };
-  }
-  const { sentinels, master, db } = address;
-  return {
-    sentinels: [...sentinels],
-    name: master,
-    role: 'master',
-    db,
-    ...credentials,
-    ...sentinelCredentials(password),
-    ...tls,
-    ...(address.tls && { sentinelTLS: { ...target.tls }, enableTLSForSentinelMode: true }),
-  };
-}
-
-/**
- * The servers' password, for the user `default`: right where the Sentinels have the same in
- * `requirepass`, and taken by those that have none (AUTH with a user's name never fails there,
- * with the password alone it does). They know it anyhow, as `sentinel auth-pass`.
- */
-function sentinelCredentials(password: string | undefined): RedisOptions {
-  if (password === undefined) return {};
-  return { sentinelUsername: 'default', sentinelPassword: password };
 }

@@ -1,5 +1,6 @@
 /** Where a shared Redis is, with what files say of it: its password and its certificates. */
 import { isUtf8 } from 'node:buffer';
+import { X509Certificate } from 'node:crypto';
 import type { Stats } from 'node:fs';
 import { createSecureContext } from 'node:tls';
 import { readTrusted } from '../../config/trusted-file.js';
@@ -7,8 +8,9 @@ import { PosternError, reasonOf } from '../errors.js';
 import type { RedisTarget, RedisTls } from './connect.js';
 import { parseRedisUrl, type RedisAddress } from './url.js';
 
-const MAX_BYTES = 262_144;
-const PEM_CERTIFICATE = /-----BEGIN (TRUSTED )?CERTIFICATE-----/;
+/** Room for all the authorities that a system trusts (Debian's are 220 kB). */
+const MAX_BYTES = 1_048_576;
+const PEM_CERTIFICATE = /-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----/gs;
 
 /** Paths, as an operator gives them (`redis`, `redis_password_file`, `redis_ca_file` …). */
 export interface RedisFiles {
@@ -98,9 +100,23 @@ async function readCertificates(path: string): Promise<string> {
   const read = await readTrusted(path, MAX_BYTES);
   if ('problem' in read) throw refusal(`the certificate ${path} ${read.problem}`);
   const text = read.content.toString('latin1');
-  // OpenSSL passes over what is no certificate, and would then trust nobody without saying so.
-  if (!PEM_CERTIFICATE.test(text)) throw refusal(`${path} holds no certificate in PEM`);
+  const certificates = text.match(PEM_CERTIFICATE) ?? [];
+  if (certificates.length === 0) throw refusal(`${path} holds no certificate in PEM`);
+  // OpenSSL passes over one that it cannot read, and would trust fewer than were given.
+  for (const [index, certificate] of certificates.entries()) {
+    if (!isCertificate(certificate)) {
+      throw refusal(`${path}: certificate ${index + 1} of ${certificates.length} is damaged`);
+    }
+  }
   return text;
+}
+
+function isCertificate(pem: string): boolean {
+  try {
+    return new X509Certificate(pem).raw.length > 0;
+  } catch {
+    return false; // what OpenSSL says of it helps nobody
+  }
 }
 
 async function readSecret(what: string, path: string): Promise<Buffer> {

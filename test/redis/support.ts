@@ -1,8 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { untilReady } from '../../src/redis/ready.js';
+import { poll } from '../support/poll.js';
 import { endProcess } from '../support/processes.js';
 
 /** A temporary folder with everything to undo, in reverse order, when the test is over. */
@@ -37,6 +39,21 @@ export async function strangeRedis(
   const child = spawn('redis-server', ['-'], { cwd: dir, stdio: ['pipe', 'ignore', 'ignore'] });
   scratch.owns(() => endProcess(child));
   child.stdin?.end(['port 0', `unixsocket ${socket}`, 'save ""', ...config, ''].join('\n'));
-  await untilReady(socket, AbortSignal.timeout(5000));
+  await poll(() => answers(socket), 'redis-server answers');
   return child;
+}
+
+/** Also one that only says that it wants a password. */
+async function answers(path: string): Promise<boolean> {
+  const client = connect({ path });
+  try {
+    await once(client, 'connect');
+    client.write('PING\r\n');
+    const [answer] = await once(client, 'data');
+    return !String(answer).startsWith('-LOADING');
+  } catch {
+    return false; // asked again
+  } finally {
+    client.destroy();
+  }
 }
