@@ -88,10 +88,11 @@ async function scene(stopRetries = 2) {
 const settled = () => new Promise<void>((resolve) => setImmediate(resolve));
 
 const step = fc.oneof(
-  ...(['open', 'extend', 'job', 'reconciler', 'pass', 'exit'] as const).map((kind) =>
+  ...(['open', 'extend', 'job', 'reconciler', 'pass', 'exit', 'revoke'] as const).map((kind) =>
     fc.constant({ kind, ms: 0 }),
   ),
   fc.record({ kind: fc.constant('advance' as const), ms: fc.integer({ min: 1, max: 150 }) }),
+  fc.record({ kind: fc.constant('late' as const), ms: fc.integer({ min: 1, max: 150 }) }),
   fc.constant({ kind: 'succeed' as const, ms: 0 }),
   fc.constant({ kind: 'fail' as const, ms: 0 }),
   fc.constantFrom({ kind: 'break' as const, ms: 0 }, { kind: 'mend' as const, ms: 0 }),
@@ -108,11 +109,15 @@ describe('the arbiter of a grant', () => {
         for (const { kind, ms } of steps) {
           if (kind === 'open') asked.push(it.arbiter.open());
           if (kind === 'extend') asked.push(it.arbiter.extend(knocked).catch(() => false));
+          if (kind === 'late') {
+            const late = { ...knocked, openForMs: Math.min(ms, CMD_TIMEOUT_MS) };
+            asked.push(it.arbiter.extend(late).catch(() => false));
+          }
           if (kind === 'job') asked.push(it.arbiter.close('deadline'));
           if (kind === 'reconciler') asked.push(it.arbiter.close('reconciler'));
-          if (kind === 'exit') {
+          if (kind === 'exit' || kind === 'revoke') {
             forced = true;
-            asked.push(it.arbiter.close('exit'));
+            asked.push(it.arbiter.close(kind === 'exit' ? 'exit' : 'revoked'));
           }
           if (kind === 'advance') it.advance(ms);
           if (kind === 'pass') await settled();

@@ -6,6 +6,11 @@ import { MemoryJournal } from '../support/memory-journal.js';
 
 const closed = (grant: string): EventBody => ({ type: 'Closed', grant, sink: 'exec' });
 
+const completed = (grant: string): EventBody => ({
+  ...{ type: 'Completed', door: 'ssh', source: '192.0.2.1', configuration: 'c1' },
+  ...{ grant, from: 'other', knockedAtMs: 1 },
+});
+
 describe('the ledger of grants', () => {
   const written = (journal: MemoryJournal) =>
     journal.events.map((event) => ('grant' in event ? event.grant : event.type));
@@ -17,11 +22,19 @@ describe('the ledger of grants', () => {
     for (const grant of ['1', '2', '3']) void ledger.note(closed(grant));
     assert.equal(await ledger.settle(), false);
     await assert.rejects(ledger.must(closed('refused')), { code: 'POSTERN_E_JOURNAL' });
+    await assert.rejects(ledger.accept({ grant: '5', untilMs: 1 }, completed('5')), {
+      code: 'POSTERN_E_JOURNAL',
+    });
     journal.failure = undefined;
-    await ledger.must(closed('4'));
-    assert.deepEqual(written(journal), ['1', '2', '3', '4']);
+    await Promise.all([
+      ledger.must(closed('4')),
+      ledger.accept({ grant: '5', untilMs: 1, claim: 'c' }, completed('5')),
+    ]);
+    assert.deepEqual(written(journal), ['1', '2', '3', '4', '5']);
+    assert.equal(await ledger.accept({ grant: '5', untilMs: 1 }, completed('5')), undefined);
+    assert.deepEqual(await journal.claimed(['c']), [true]);
     assert.equal(await ledger.settle(), true);
-    assert.equal(journal.events.length, 4);
+    assert.equal(journal.events.length, 5);
   });
 
   it('keeps the order when one that was on its way fails after others were put off', async () => {

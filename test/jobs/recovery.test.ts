@@ -4,7 +4,7 @@ import { grantId } from '../../src/journal/events.js';
 import type { RedisJournal } from '../../src/journal/redis-journal.js';
 import { poll } from '../support/poll.js';
 import { pidAlive, pidGone } from '../support/processes.js';
-import { grantOf, SOURCE, TestHost } from './host.js';
+import { grantOf, HOST, SOURCE, TestHost } from './host.js';
 
 describe('recovery of grants', () => {
   let host: TestHost;
@@ -57,11 +57,19 @@ describe('recovery of grants', () => {
     const survivor = spawn('/bin/sh', ['-c', 'sleep 60 & wait'], {
       detached: true,
       stdio: 'ignore',
-      env: { ...process.env, POSTERN_GRANT: grant },
+      env: { ...process.env, POSTERN_GRANT: grant, POSTERN_HOST: HOST },
+    });
+    // Another host of the cluster, on the same kernel, runs its command for the same grant.
+    const stranger = spawn('sleep', ['60'], {
+      detached: true,
+      stdio: 'ignore',
+      env: { ...process.env, POSTERN_GRANT: grant, POSTERN_HOST: 'other' },
     });
     const running = await host.run();
     await none(running);
     assert.ok(await pidGone(survivor.pid ?? 0), 'the survivor was ended');
+    assert.ok(pidAlive(stranger.pid ?? 0), "the other host's was not");
+    stranger.kill('SIGKILL');
     assert.deepEqual(host.lines('unknown'), [`stop ${SOURCE}`]);
     const [failed] = await host.eventsOf(running, 'OpenFailed');
     const [closing] = await host.eventsOf(running, 'Closing');

@@ -18,11 +18,11 @@ describe('the grants that a host holds', () => {
     scheduleClose: () => {},
     reach: () => {},
   };
-  const arbiter = (id: string) =>
+  const arbiter = (id: string, grant = `a-host-${id}`) =>
     new Arbiter(
       {
         state: newGrant({
-          id: `a-host-${id}`,
+          id: grant,
           host: 'a-host',
           door: 'test',
           source: '192.0.2.1',
@@ -43,6 +43,10 @@ describe('the grants that a host holds', () => {
     assert.equal(registry.oldest(), undefined);
     for (const id of ['1000-0', '999-10', '999-9']) registry.add(arbiter(id));
     assert.equal(registry.oldest(), '999-9');
+    // The ids of the cluster's grants say nothing about this host's journal.
+    registry.add(arbiter('998-0', 'other-5000-1'));
+    registry.add(arbiter('2000-0', 'other-1-1'));
+    assert.equal(registry.oldest(), '998-0');
   });
 
   it('tell the configurations they refer to, and are forgotten when they are done', async () => {

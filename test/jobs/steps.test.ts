@@ -38,10 +38,12 @@ describe('the steps at which a test can stop postern', () => {
     await watched.append({ type: 'Completed', ...names }).then(() => heard.push('after'));
     await watched.claim('c', { type: 'Completed', ...names });
     assert.equal(await watched.claim('c', { type: 'Completed', ...names }), undefined);
+    await watched.accept('g', 1, { type: 'Completed', ...names });
+    assert.equal(await watched.accept('g', 1, { type: 'Completed', ...names }), undefined);
     await watched.append({ type: 'HostStopped' });
     journal.failure = new Error('no Redis');
     await assert.rejects(watched.append({ type: 'Closed', grant: 'g', sink: 'exec' }));
-    assert.deepEqual(heard, ['Completed', 'after', 'Completed']);
+    assert.deepEqual(heard, ['Completed', 'after', 'Completed', 'Completed']);
   });
 
   it('every event of a grant is such a step', () => {

@@ -44,7 +44,8 @@ const closeFailed = (attempt: number, final: boolean): GrantEvent => ({
 });
 const reached = (...events: GrantEvent[]): GrantState => events.reduce(advanceGrant, fresh);
 
-const isAbout = (event: EventBody): event is GrantEvent => 'grant' in event;
+const isAbout = (event: EventBody): event is GrantEvent =>
+  event.type !== 'Completed' && 'grant' in event;
 const copy = (state: GrantState): GrantState => structuredClone(state);
 
 /** Events of three grants of one host, as a journal might hold them, in any order and number. */
@@ -53,6 +54,10 @@ const until = fc.option(fc.nat({ max: 1000 }));
 const grant = fc.constantFrom('h-1-0', 'h-2-0', 'h-3-0');
 const body: fc.Arbitrary<EventBody> = fc.oneof(
   fc.constant({ type: 'Completed' as const, ...names }),
+  grant.map((id) => ({
+    ...{ type: 'Completed' as const, ...names },
+    ...{ grant: id, from: 'other', knockedAtMs: 1, openForMs: 7 },
+  })),
   fc
     .record({ type: fc.constant('Opening' as const), grant, until })
     .map((e) => ({ ...e, ...names })),
@@ -69,6 +74,7 @@ const body: fc.Arbitrary<EventBody> = fc.oneof(
     grant,
     source: fc.constant('192.0.2.9'),
     until: fc.nat({ max: 1000 }),
+    knockedAtMs: fc.option(fc.nat({ max: 1000 }), { nil: undefined }),
   }),
   fc.record({
     type: fc.constant('Closing' as const),
@@ -109,6 +115,16 @@ describe('a grant', () => {
     assert.equal(deadlineOf(reached(opening(90), opened(50))), 50);
     assert.equal(deadlineOf(reached(opening(90), opened(50), extended(70))), 70);
     assert.equal(deadlineOf(reached(opening(90), opened(50), extended(40))), 50);
+  });
+
+  it('remembers its last knock, whatever order they came in, and none from a former version', () => {
+    const knocked = (...times: (number | undefined)[]) => {
+      const events = times.map((knockedAtMs) => ({ ...extended(70), knockedAtMs }) as const);
+      return reached(opening(90), opened(50), ...events).context.knockedAtMs;
+    };
+    assert.equal(knocked(), 1);
+    assert.equal(knocked(9, 7), 9);
+    assert.equal(knocked(undefined), 1);
   });
 
   it('is closed only when every sink that reported is', () => {
@@ -194,5 +210,21 @@ describe('the fold of a journal', () => {
     const [state] = [...(await foldGrants([cut])).values()];
     assert.equal(state?.phase, 'opening');
     assert.equal(state?.context.door, 'door');
+    assert.equal(state?.context.eventId, '5-0');
+  });
+
+  it('knows a grant of the cluster by the name that the cluster gave it', async () => {
+    const given = { grant: 'other-17-42', from: 'other', knockedAtMs: 3, openForMs: 7 };
+    const stamp = { id: '5-0', host: 'h', atMs: 5 };
+    const completed: JournalEvent = { type: 'Completed', ...names, ...given, ...stamp };
+    const begun: JournalEvent = { ...opening(90), grant: given.grant, ...stamp, id: '6-0' };
+    const folded = await foldGrants([completed, begun]);
+    assert.deepEqual([...folded.keys()], ['other-17-42']);
+    const { context } = folded.get('other-17-42') ?? {};
+    assert.equal(context?.eventId, '5-0', 'a trim must leave its Completed');
+    assert.equal(context.completedAtMs, 5);
+    assert.equal(context.knockedAtMs, 3);
+    assert.equal(context.from, 'other');
+    assert.equal(context.openForMs, 7);
   });
 });
