@@ -6,7 +6,7 @@ import type { Door } from '../../config/types.js';
 import type { Clock } from '../clock.js';
 import type { DispatchResult, Grants } from '../jobs/types.js';
 import type { Log } from '../log/types.js';
-import { type CompletedOrder, guardUntil, judge, type Written } from './orders.js';
+import { type CompletedOrder, guardUntil, type Judgement, judge, type Written } from './orders.js';
 
 /** A door as this host has it now. */
 export interface DoorHere {
@@ -65,10 +65,11 @@ export class Acceptor {
   }
 
   /** Whether its door here still has time for it. */
-  judge({ order, host, atMs }: Written<CompletedOrder>, door: Door) {
+  judge(written: Written<CompletedOrder>, door: Door): Judgement {
     const { closes, clock, toleranceMs, log } = this.#options;
+    const { order, host } = written;
     const by = { closes: closes(door, order.source), wallMs: clock.wall(), toleranceMs };
-    const judgement = judge(atMs, door, by);
+    const judgement = judge(written, door, by);
     if (judgement.kind === 'future') {
       const fields = { host, door: door.name, source: order.source };
       log.error(fields, 'not opened: the clock of that host is ahead of ours by too much');

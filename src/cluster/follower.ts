@@ -16,7 +16,7 @@ import type { ClusterMessage, SharedRedis, StreamEntry } from './types.js';
 import type { ClusterView } from './view.js';
 
 export interface FollowerOptions {
-  readonly shared: Pick<SharedRedis, 'read' | 'follow'>;
+  readonly shared: Pick<SharedRedis, 'read' | 'follow' | 'aheadMs'>;
   /** The message of an entry, or why it is none. */
   readonly unseal: (entry: StreamEntry) => ClusterMessage | string;
   readonly host: string;
@@ -56,9 +56,10 @@ export class Follower {
       const message = this.#take(entry);
       if (message === undefined) continue;
       const { host, atMs, order } = message;
+      const heldMs = this.#heldMs(entry);
       if (order.type === 'Completed') {
         await this.#options.takeClaims(order);
-        const written = { order, host, atMs };
+        const written = { order, host, atMs, heldMs };
         if (this.#concernsUs(written)) open.set(order.grant, written);
       } else if (order.type === 'Revoked') {
         await this.#revoke({ order, host, atMs }, open);
@@ -74,14 +75,21 @@ export class Follower {
       const message = this.#take(entry);
       if (message === undefined) continue;
       const { host, atMs, order } = message;
+      const heldMs = this.#heldMs(entry);
       if (order.type === 'Completed') {
         void this.#options.takeClaims(order);
-        const written = { order, host, atMs };
+        const written = { order, host, atMs, heldMs };
         if (this.#concernsUs(written)) void this.#accept(written);
       } else if (order.type === 'Revoked') {
         void this.#revoke({ order, host, atMs }, new Map());
       }
     }
+  }
+
+  /** The id of an entry says when Redis took it, in milliseconds by its clock. */
+  #heldMs({ streamId }: StreamEntry): number {
+    const { clock, shared } = this.#options;
+    return clock.wall() - shared.aheadMs - Number.parseInt(streamId, 10);
   }
 
   /** The order in an entry; reports go to the view. */

@@ -13,6 +13,8 @@ export interface Written<T extends Order> {
   readonly order: T;
   readonly host: string;
   readonly atMs: number;
+  /** How long it has been in the shared Redis, by that one's clock. Absent: not known. */
+  readonly heldMs?: number;
 }
 
 /** What nothing takes back is done so late at most: a backup of this morning is not run tonight. */
@@ -36,13 +38,16 @@ export interface JudgedBy {
 
 /** Whether a completion may still be acted on, and for how long it opens. */
 export function judge(
-  atMs: number,
+  { atMs, heldMs }: Pick<Written<Order>, 'atMs' | 'heldMs'>,
   { cmdTimeoutMs }: Pick<Door, 'cmdTimeoutMs'>,
   { closes, wallMs, toleranceMs }: JudgedBy,
 ): Judgement {
   const measuredMs = wallMs - atMs;
   if (measuredMs < -toleranceMs) return { kind: 'future' };
-  const ageMs = measuredMs <= toleranceMs ? 0 : measuredMs;
+  // The clock of Redis is one for all hosts, but only ours and the writer's can be believed.
+  const toldMs = heldMs ?? (measuredMs <= toleranceMs ? 0 : measuredMs);
+  const within = Math.min(toldMs, measuredMs + toleranceMs);
+  const ageMs = Math.max(0, within, measuredMs - toleranceMs);
   if (!closes) {
     return ageMs > TRIGGER_FRESH_MS
       ? { kind: 'expired' }
