@@ -4,7 +4,7 @@ import { parseRedisUrl, type RedisAddress } from '../src/redis/url.js';
 import { type Findings, type Place, WHOLE_FILE } from './diagnostics.js';
 import type { Directive } from './directives.js';
 import { bad, good, type Reading } from './reading.js';
-import type { Options, RunOn } from './types.js';
+import type { Options } from './types.js';
 import { absolutePath, part, seconds, wholeNumber } from './values.js';
 
 const NAME = /^[A-Za-z0-9._-]{1,64}$/;
@@ -96,7 +96,7 @@ const NEEDS: readonly (readonly [directive: string, needed: string, message: str
  * where each stands, also where its value is in error: then the one message is enough.
  */
 export function checkClusterOptions(
-  { redis, runOn }: Options & { readonly runOn: RunOn },
+  { redis }: Options,
   seen: ReadonlyMap<string, Place>,
   findings: Findings,
 ): void {
@@ -112,18 +112,8 @@ export function checkClusterOptions(
     if (address.password !== undefined && seen.has('redis_password_file'))
       wrong('redis_password_file', 'redis has a password in its URL too; keep the file alone');
   }
-  if (!seen.has('cluster')) warnOfNoCluster(runOn, seen, findings);
 }
 
 function isTls(address: RedisAddress): boolean {
   return address.kind !== 'socket' && address.tls;
-}
-
-function warnOfNoCluster(runOn: RunOn, seen: ReadonlyMap<string, Place>, findings: Findings): void {
-  const idle = ['cluster_key_file', 'clock_tolerance', ...(runOn === 'here' ? [] : ['run_on'])];
-  for (const directive of idle) {
-    const place = seen.get(directive);
-    const message = `${directive} has no effect, for this host is in no cluster`;
-    if (place !== undefined) findings.warning('POSTERN_W_MISPLACED', place, message);
-  }
 }

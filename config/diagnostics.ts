@@ -20,7 +20,7 @@ export const FINDINGS = {
   POSTERN_W_TIMEOUT: 'A time is missing, or not what was probably meant.',
   POSTERN_W_NO_DOORS: 'The file has no door, so nothing can be opened.',
   POSTERN_W_NO_COMMAND: 'A door does nothing when it is opened.',
-  POSTERN_W_READABLE: 'A file with sequences can be read by every user of this host.',
+  POSTERN_W_READABLE: 'A file with sequences or passwords can be read by every user of this host.',
   POSTERN_W_SHORT_SEQUENCE: 'A sequence has fewer than three knocks.',
   POSTERN_W_ORDERED_SEQUENCE: 'The ports of a sequence rise or fall, as in a port scan.',
   POSTERN_W_OVERLAP: "A door's sequence is the same as, or part of, another door's.",
@@ -32,6 +32,8 @@ export const FINDINGS = {
   POSTERN_W_FIREWALL_SHUT: "An opened door would still be shut by this host's firewall.",
   POSTERN_W_FIREWALL_OPEN: "A door is open without a knock, by this host's firewall.",
   POSTERN_W_FIREWALL_UNKNOWN: "What this host's firewall does to a door cannot be told.",
+  POSTERN_W_RUN_ON: 'Where a door acts is not what was probably meant.',
+  POSTERN_W_CLUSTER: 'This host would take no part in its cluster, for a file that it needs.',
   POSTERN_W_ONE_TIME: 'A one-time sequence file is used up, or has lines that are skipped.',
   POSTERN_W_INTERFACE: 'An interface is not there (yet).',
 } as const;

@@ -11,7 +11,7 @@ import {
 import { readOneTimeFile } from './one-time-file.js';
 import { inOrder, type ParsedConfiguration, parseConfiguration } from './parse.js';
 import { readableByOthers, readTrusted } from './trusted-file.js';
-import type { Diagnostic, Door } from './types.js';
+import type { Configuration, Diagnostic, Door } from './types.js';
 
 /** Larger files are no knockd.conf: a thousand doors take some 300 kB. */
 const MAX_BYTES = 1024 * 1024;
@@ -38,17 +38,24 @@ export async function loadConfiguration(file: string): Promise<LoadedConfigurati
     findings.error('POSTERN_E_CONFIG_FILE', WHOLE_FILE, message);
     return { diagnostics: findings.list, places: new Map() };
   }
-  if (readableByOthers(read.stats)) {
-    const message = 'every user of this host can read the sequences in it; chmod o-r it';
-    findings.warning('POSTERN_W_READABLE', WHOLE_FILE, message);
-  }
   const text = read.content.toString('utf8');
   const parsed = parseConfiguration(text, file);
+  if (readableByOthers(read.stats)) {
+    const secrets = holdsPassword(parsed.configuration) ? 'sequences and a password' : 'sequences';
+    const message = `every user of this host can read the ${secrets} in it; chmod o-r it`;
+    findings.warning('POSTERN_W_READABLE', WHOLE_FILE, message);
+  }
   const oneTime = await checkOneTimeFiles(parsed, findings);
   const diagnostics = [...inOrder([...findings.list, ...parsed.diagnostics]), ...oneTime];
   if (!parsed.configuration || hasErrors(diagnostics))
     return { diagnostics, places: parsed.places };
   return { ...parsed, diagnostics, text };
+}
+
+/** Whether a URL in it has a password: then also a file without a door is to be kept from others. */
+function holdsPassword(configuration: Configuration | undefined): boolean {
+  const { redis, localRedis } = configuration?.options ?? {};
+  return [redis, localRedis].some((url) => url !== undefined && /:[^/@]*@/.test(url));
 }
 
 /** Findings about the lines of one-time files; what is wrong with a file itself is of the door. */

@@ -12,7 +12,10 @@ import {
 import { isUseSyslog, readDirectives } from './read-directives.js';
 import type { Configuration, Diagnostic, Door, Options, SequenceSource } from './types.js';
 
-/** Where each directive that counts stands: by door name, then by the directive's full name. */
+/**
+ * Where each directive that counts stands: by door name, then by the directive's full name. No door
+ * has the name `options`, under which those of [options] are.
+ */
 export type Places = ReadonlyMap<string, ReadonlyMap<string, Place>>;
 
 export interface ParsedConfiguration {
@@ -34,8 +37,8 @@ const MAX_DOORS = 4096;
 export function parseConfiguration(text: string, file: string): ParsedConfiguration {
   const findings = findingsOf(file);
   const sections = readSections(text, findings);
-  const draft = readOptions(sections, findings);
   const places = new Map<string, ReadonlyMap<string, Place>>();
+  const draft = readOptions(sections, places, findings);
   const named = sections.filter(({ name }) => name !== OPTIONS && trim(name) !== '');
   const surplus = named[MAX_DOORS];
   if (surplus) {
@@ -62,9 +65,14 @@ export function inOrder(diagnostics: readonly Diagnostic[]): readonly Diagnostic
   return diagnostics.toSorted((a, b) => a.line - b.line || a.column - b.column);
 }
 
-function readOptions(sections: readonly Section[], findings: Findings): OptionsDraft {
+function readOptions(
+  sections: readonly Section[],
+  places: Map<string, ReadonlyMap<string, Place>>,
+  findings: Findings,
+): OptionsDraft {
   let draft = DEFAULT_OPTIONS;
   const seen = new Map<string, Place>();
+  places.set(OPTIONS, seen);
   for (const section of sections) {
     if (section.name === OPTIONS)
       draft = readDirectives(section.directives, OPTION_DIRECTIVES, draft, seen, findings);

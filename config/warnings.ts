@@ -7,6 +7,7 @@ import { type Findings, findingsOf, type Place, quoted, WHOLE_FILE } from './dia
 import type { ParsedConfiguration, Places } from './parse.js';
 import type { Configuration, Diagnostic, Door } from './types.js';
 import { warnOfAllow, warnOfFirewallOptions } from './warnings-allow.js';
+import { warnOfCluster } from './warnings-cluster.js';
 import { warnOfCommands } from './warnings-commands.js';
 import { warnOfOrder, warnOfOverlaps } from './warnings-sequences.js';
 
@@ -42,6 +43,7 @@ export function configurationWarnings(
   }
   warnOfOverlaps(configuration.doors, locate, findings);
   warnOfFirewallOptions(configuration, findings);
+  warnOfCluster(configuration, places, findings);
   warnOfInterfaces(configuration, host, findings);
   return findings.list;
 }

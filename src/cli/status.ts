@@ -3,6 +3,8 @@ import { escapeControls } from '../../config/diagnostics.js';
 import { ask } from '../control/client.js';
 import type { Status } from '../control/protocol.js';
 import { PosternError } from '../errors.js';
+import { clusterLines } from './cluster-status.js';
+import { duration } from './words.js';
 
 const AWAY = 'away: doors close, but only those that the kernel times alone open';
 
@@ -38,11 +40,13 @@ export function statusText(status: Status): string {
     }),
     '',
     status.grants.length === 0 ? 'OPEN  none' : 'OPEN',
-    ...status.grants.map(({ door, source, state, leftSeconds, unjournalled }) => {
+    ...status.grants.map(({ door, source, state, leftSeconds, from, unjournalled }) => {
       const left = leftSeconds === null ? '' : `, ${duration(leftSeconds)} left`;
+      const knocked = from === undefined ? '' : `, knocked at ${from}`;
       const told = unjournalled ? ', NOT IN THE JOURNAL YET' : '';
-      return `  ${door} for ${source}: ${state}${left}${told}`;
+      return `  ${door} for ${source}: ${state}${left}${knocked}${told}`;
     }),
+    ...(status.cluster === undefined ? [] : ['', ...clusterLines(status.cluster)]),
     '',
     `sources remembered  ${status.knocks.dormant} with one packet, ${status.knocks.machines} knocking`,
     `dropped for newer   ${status.knocks.dormantEvicted} and ${status.knocks.machinesEvicted}`,
@@ -51,11 +55,4 @@ export function statusText(status: Status): string {
       : []),
   ];
   return `${lines.map(escapeControls).join('\n')}\n`;
-}
-
-function duration(seconds: number): string {
-  const whole = Math.max(0, Math.round(seconds));
-  if (whole < 120) return `${whole} s`;
-  if (whole < 7200) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
-  return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
 }
