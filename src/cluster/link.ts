@@ -58,7 +58,8 @@ export class Link {
   /** Whether Redis answered on this connection and it has not been lost since. */
   get isReady(): boolean {
     // Its events come a moment after what they tell of.
-    return this.#isReady && this.#redis.status === 'ready';
+    const { status, stream } = this.#redis;
+    return this.#isReady && status === 'ready' && stream.writable;
   }
 
   /** Milliseconds that our wall clock is ahead of the clock of Redis. */
@@ -155,6 +156,7 @@ export class Link {
   #refusal(what: string, error: unknown): PosternError {
     // The message only: ioredis puts the arguments of a command into the error object.
     const reason = reasonOf(error);
+    if (!isReply(error)) return unknown(what, `then: ${reason}`);
     if (!isLate(reason)) return clusterError(`${what} failed: Redis says: ${reason}`);
     // Its clock may have been set, and is not what we know any more.
     if (this.isReady) this.measure().catch(() => undefined); // whoever asks next is told
@@ -235,6 +237,11 @@ export class Link {
 
 export function clusterError(message: string): PosternError {
   return new PosternError('POSTERN_E_CLUSTER', message);
+}
+
+/** An answer of the server's own, told from what ioredis says about a connection. */
+function isReply(error: unknown): boolean {
+  return error instanceof Error && error.name === 'ReplyError';
 }
 
 function unknown(what: string, why: string): PosternError {

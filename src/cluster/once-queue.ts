@@ -70,7 +70,8 @@ async function fresh({ link, key, host }: OnceQueueOptions): Promise<OnceEntry[]
     const entries = answer?.[0]?.[1] ?? [];
     return entries.map(([streamId, fields]) => ({ streamId, fields: fields ?? [], deliveries: 1 }));
   } catch (error) {
-    if (reasonOf(error).includes('NOGROUP')) return undefined;
+    // UNBLOCKED: the stream went away while we waited, and the group with it.
+    if (/ (NOGROUP|UNBLOCKED) /.test(reasonOf(error))) return undefined;
     throw error;
   }
 }
