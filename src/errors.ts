@@ -18,6 +18,7 @@ export const ERRORS = {
   POSTERN_E_INSTALL: 'postern cannot be installed or uninstalled there.',
   POSTERN_E_COMMAND: 'A command could not be run, failed, or ran too long.',
   POSTERN_E_NFT: 'The firewall could not be changed: nft, a right or a table is missing.',
+  POSTERN_E_SINK: 'A sink of the configuration cannot be used.',
 } as const;
 
 export type ErrorCode = keyof typeof ERRORS;
