@@ -42,8 +42,7 @@ export class Course {
 }
 
 /**
- * What the machine's phase is as long as a grant goes the usual way: opened, extended, closed, each
- * sink once. `unusual`: only the machine can tell. The tests hold it against the machine.
+ * What the machine's phase is as long as a grant goes the usual way: opened, extended, closed. `unusual`: only the machine can tell. The tests hold it against the machine.
  */
 class Stage {
   now: 'completed' | 'opening' | 'open' | 'closing' | 'over' | 'unusual' = 'completed';
@@ -81,13 +80,14 @@ class Stage {
   }
 
   #reported({ sink, until }: EventOf<'Opened'> | EventOf<'OpenFailed'>) {
-    if (until === null || !this.#hasDeadline || this.#open.has(sink)) return 'unusual';
+    if (until === null) return 'unusual';
     this.#open.add(sink);
     return 'open';
   }
 
   #whileClosing(event: GrantEvent) {
-    if (event.type !== 'Closed' || !this.#open.delete(event.sink)) return 'unusual';
+    if (event.type !== 'Closed') return 'unusual';
+    this.#open.delete(event.sink);
     return this.#open.size === 0 ? 'over' : 'closing';
   }
 }

@@ -9,7 +9,7 @@ import type { ClusterMessage } from './types.js';
 /** Finished grants that are remembered of a host, so that a late echo does not revive them. */
 const MOST_FINISHED = 10_000;
 /** Of a host whose ends of grants were never told: its oldest are forgotten. */
-const MOST_LIVE = 20_000;
+const MOST_LIVE = 5000;
 
 export interface ClusterView {
   /**
