@@ -42,7 +42,8 @@ export class Course {
 }
 
 /**
- * What the machine's phase is as long as a grant goes the usual way: opened, extended, closed. `unusual`: only the machine can tell. The tests hold it against the machine.
+ * What the machine's phase is as long as a grant goes the usual way: opened, extended, closed.
+ * `unusual`: only the machine can tell. The tests hold it against the machine.
  */
 class Stage {
   now: 'completed' | 'opening' | 'open' | 'closing' | 'over' | 'unusual' = 'completed';
