@@ -10,7 +10,6 @@ const AT_ONCE_MS = 1000;
 
 const WANTS_TLS = 'does the server want TLS (rediss://)?';
 const CLOSED_AT_ONCE = `each connection is closed at once: ${WANTS_TLS}`;
-const NO_PRIMARY = 'no Sentinel is in reach, or none names a primary in reach';
 
 /**
  * Tells the log of each outage: every reason once, and once that it is over. Nothing of a command is
@@ -32,14 +31,15 @@ export function reportOutages(
   redis.on('error', (error) => {
     const isOfSentinels = error.message.startsWith('All sentinels are unreachable');
     const reason = isOfSentinels
-      ? sentinels.reason()
+      ? sentinels.reason(redis.options.sentinels?.length ?? 0)
       : `${whyUnreachable(error)}${hint(redis, error)}`;
     if (reason !== undefined) say(reason);
     refuseWrongDatabase(redis, error);
     // ioredis puts the arguments into it, a password too, and rejects waiting commands with it.
     Reflect.deleteProperty(error, 'command');
   });
-  redis.on('sentinelError', (error) => sentinels.add(error));
+  redis.on('sentinelError', (error) => sentinels.failed(error));
+  redis.on('connect', () => sentinels.succeeded());
   reportClosings(redis, () => say(CLOSED_AT_ONCE));
   redis.on('ready', () => {
     if (said.size > 0) log.info({ role }, 'Redis is in reach again');
@@ -89,27 +89,33 @@ function reportClosings(redis: Redis, say: () => void): void {
 }
 
 /**
- * Why no Sentinel led to a primary. ioredis says so also when it asked only those that were left of
- * its round, and says nothing of a connection that failed but that it was closed.
+ * Why no Sentinel led to a primary. ioredis says so as well when it only came to the end of its list,
+ * where it had begun in the middle, and of a connection that failed it only says that it was closed.
  */
 class SentinelRound {
   readonly #watch: FailoverWatch | undefined;
-  #last: string | undefined;
+  #failures = 0;
+  #last = '';
 
   constructor(watch: FailoverWatch | undefined) {
     this.#watch = watch;
   }
 
-  add(error: Error): void {
+  failed(error: Error): void {
+    this.#failures += 1;
     this.#last = error.message;
   }
 
-  reason(): string | undefined {
-    const last = this.#last;
-    this.#last = undefined;
-    if (last === undefined) return undefined;
-    if (last.includes('invalid reply')) return 'the Sentinels know no primary of that name';
+  succeeded(): void {
+    this.#failures = 0;
+  }
+
+  /** Undefined when not each of so many Sentinels failed, or it is not known why yet. */
+  reason(sentinels: number): string | undefined {
+    if (this.#failures < sentinels) return undefined;
+    this.#failures = 0;
+    if (this.#last.includes('invalid reply')) return 'the Sentinels know no primary of that name';
     const why = this.#watch?.reason;
-    return why === undefined ? undefined : `${NO_PRIMARY}: ${why}`;
+    return why === undefined ? undefined : `no Sentinel is in reach: ${why}`;
   }
 }
