@@ -1,3 +1,4 @@
+import type { Redis } from 'ioredis';
 import type { Log } from '../log/types.js';
 import { ANSWER_WITHIN_MS, type Link } from './link.js';
 import { Patience } from './patience.js';
@@ -54,7 +55,7 @@ export async function* followStream(
   let last = after;
   try {
     while (!signal.aborted) {
-      const page = await patience.trying(() => nextPage(link, key, last), [], signal);
+      const page = await patience.trying(() => awaitedPage(link, key, last), [], signal);
       if (page === undefined) last = undefined;
       else {
         yield* taken(page, signal);
@@ -67,40 +68,43 @@ export async function* followStream(
   }
 }
 
-/** A page; undefined when the entry that it is to follow is not there any more. */
+/** The next entries; undefined when the one that they are to follow is not there any more. */
 function pageAfter(
   link: Link,
   key: string,
   last: string | undefined,
 ): Promise<readonly RawEntry[] | undefined> {
-  return link.ask('reading the cluster journal', async (redis) => {
-    if (last === undefined) return redis.xrange(key, '-', '+', 'COUNT', PAGE);
-    const [there, page] = await Promise.all([
-      redis.xrange(key, last, last),
-      redis.xrange(key, `(${last}`, '+', 'COUNT', PAGE),
-    ]);
-    return there.length === 0 ? undefined : page;
-  });
+  return link.ask('reading the cluster journal', (redis) =>
+    pageOf(redis, key, last, () => redis.xread('COUNT', PAGE, 'STREAMS', key, last ?? '0-0')),
+  );
 }
 
-/** The entries that are next, none after a second; undefined as for `pageAfter`. */
-function nextPage(
+/** Like `pageAfter`, but waits a second for the first of them. */
+function awaitedPage(
   link: Link,
   key: string,
   last: string | undefined,
 ): Promise<readonly RawEntry[] | undefined> {
+  const where = ['BLOCK', BLOCK_MS, 'STREAMS', key, last ?? '0-0'] as const;
   return link.ask(
     'following the cluster journal',
-    async (redis) => {
-      // Sent in one go: asked for apart, the stream could be replaced in between unseen.
-      const [there, read] = await Promise.all([
-        last === undefined ? [last] : redis.xrange(key, last, last),
-        redis.xread('COUNT', PAGE, 'BLOCK', BLOCK_MS, 'STREAMS', key, last ?? '0-0'),
-      ]);
-      return there.length === 0 ? undefined : (read?.[0]?.[1] ?? []);
-    },
+    (redis) => pageOf(redis, key, last, () => redis.xread('COUNT', PAGE, ...where)),
     link.deadline(BLOCK_MS + ANSWER_WITHIN_MS),
   );
+}
+
+/** Both are sent in one go: asked for apart, the stream could be replaced in between unseen. */
+async function pageOf(
+  redis: Redis,
+  key: string,
+  last: string | undefined,
+  read: () => Promise<readonly (readonly [key: string, entries: readonly RawEntry[]])[] | null>,
+): Promise<readonly RawEntry[] | undefined> {
+  const [there, streams] = await Promise.all([
+    last === undefined ? [last] : redis.xrange(key, last, last),
+    read(),
+  ]);
+  return there.length === 0 ? undefined : (streams?.[0]?.[1] ?? []);
 }
 
 function* taken(page: readonly RawEntry[], signal: AbortSignal): Generator<StreamEntry> {

@@ -9,6 +9,7 @@ import { isLate } from './scripts/not-after.js';
 export const ANSWER_WITHIN_MS = 900;
 /** A server that is reading its file says so all the time; one that says nothing for so long hangs. */
 const SILENCE_MAX_MS = 2000;
+const REFUSED_PAUSE_MS = 1000;
 
 export interface LinkOptions {
   readonly target: RedisTarget;
@@ -40,6 +41,7 @@ export class Link {
   #isReady = false;
   #isClosed = false;
   #isSilent = false;
+  #refusal: string | undefined;
   #probe: NodeJS.Timeout | undefined;
   #handshake: NodeJS.Timeout | undefined;
   /** The least that the clock of Redis can be ahead of our monotonic one, as last measured. */
@@ -148,12 +150,12 @@ export class Link {
           this.#asked.delete(question);
           resolve(answer);
         },
-        (error) => question.fail(this.#refusal(what, error)),
+        (error) => question.fail(this.#explained(what, error)),
       );
     });
   }
 
-  #refusal(what: string, error: unknown): PosternError {
+  #explained(what: string, error: unknown): PosternError {
     // The message only: ioredis puts the arguments of a command into the error object.
     const reason = reasonOf(error);
     if (!isReply(error)) return unknown(what, `then: ${reason}`);
@@ -168,6 +170,7 @@ export class Link {
     const answer = await this.#send('the time', (redis) => redis.time(), untilMs);
     const [seconds, micros] = answer.map(Number);
     const redisMs = (seconds ?? 0) * 1000 + (micros ?? 0) / 1000;
+    if (!Number.isFinite(redisMs)) throw clusterError('Redis gave a time that is none');
     this.#offsetMs = redisMs - this.#clock.now();
     this.#aheadMs = Math.round((wallBefore + this.#clock.wall()) / 2 - redisMs);
   }
@@ -189,8 +192,16 @@ export class Link {
     if (this.#isClosed) return;
     this.#measure(this.deadline()).then(
       () => this.#ready(),
-      () => undefined, // given up: the next connection is asked again
+      (error) => this.#refused(reasonOf(error)),
     );
+  }
+
+  /** Redis is there but does not tell the time, as by an ACL: said once, and asked again. */
+  #refused(reason: string): void {
+    if (this.#redis.status !== 'ready' || this.#isClosed) return; // the next connection asks anew
+    if (reason !== this.#refusal) this.#options.log.warn({ reason }, 'the shared Redis refuses us');
+    this.#refusal = reason;
+    this.#handshake = setTimeout(() => this.#begin(), REFUSED_PAUSE_MS);
   }
 
   #ready(): void {
@@ -198,6 +209,7 @@ export class Link {
     this.#isReady = true;
     if (this.#isSilent) this.#options.log.info({}, 'the shared Redis answers again');
     this.#isSilent = false;
+    this.#refusal = undefined;
     const { probeEveryMs, onChange } = this.#options;
     if (probeEveryMs !== undefined) this.#probe = setInterval(() => this.#ping(), probeEveryMs);
     this.#wakeAll();

@@ -4,7 +4,7 @@ import type { Log } from '../log/types.js';
 import type { RedisTarget } from '../redis/connect.js';
 import { Completions, type Outcome } from './completions.js';
 import { followStream, readStream } from './journal-reader.js';
-import { clusterError, Link } from './link.js';
+import { clusterError, Link, type LinkOptions } from './link.js';
 import { deliveries, GROUP } from './once-queue.js';
 import { ADD_CLAIMS, BEAT, FINISH, FORGET } from './scripts/changes.js';
 import { FORWARD } from './scripts/forward.js';
@@ -60,9 +60,10 @@ class RedisOfCluster implements SharedRedis {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
     this.#log = sharedLog(options.log);
-    this.#link = this.#open({ isMain: true });
+    const watched = { probeEveryMs: PROBE_EVERY_MS, onChange: () => this.#changed() };
+    this.#link = this.#open({ ...watched, log: this.#log });
     // WAIT holds up whatever comes behind it on its connection.
-    this.#completing = redisWait > 0 ? this.#open({ isMain: true }) : this.#link;
+    this.#completing = redisWait > 0 ? this.#open(watched) : this.#link;
     const keys = [this.#key('claims'), this.#key('journal'), this.#key('once')] as const;
     this.#completions = new Completions({ link: this.#completing, replicas: redisWait, keys });
   }
@@ -163,13 +164,13 @@ class RedisOfCluster implements SharedRedis {
 
   async *follow(after: string | undefined, signal: AbortSignal): AsyncGenerator<StreamEntry> {
     const ending = this.#ending(signal);
-    const link = this.#open({ isMain: false });
+    const link = this.#open();
     yield* followStream(link, this.#key('journal'), after, { signal: ending, log: this.#log });
   }
 
   async *once(signal: AbortSignal): AsyncGenerator<OnceEntry> {
     yield* deliveries({
-      link: this.#open({ isMain: false }),
+      link: this.#open(),
       key: this.#key('once'),
       host: this.#options.host,
       clock: this.#clock,
@@ -227,12 +228,10 @@ class RedisOfCluster implements SharedRedis {
     );
   }
 
-  /** The main connections tell that Redis is lost; the others would only say it again. */
-  #open({ isMain }: { readonly isMain: boolean }): Link {
+  /** One connection tells that Redis is lost; the others would only say it again. */
+  #open(options: Partial<LinkOptions> = {}): Link {
     const { target, clock } = this.#options;
-    const main = { log: this.#log, probeEveryMs: PROBE_EVERY_MS, onChange: () => this.#changed() };
-    const other = { log: quietLog(this.#log) };
-    return new Link({ target, clock, ...(isMain ? main : other) });
+    return new Link({ target, clock, log: quietLog(this.#log), ...options });
   }
 
   #changed(): void {

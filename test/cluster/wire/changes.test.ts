@@ -3,7 +3,8 @@ import { monotonicMs } from '../../../src/clock.js';
 import { clusterClaims } from '../../../src/cluster/claims.js';
 import type { SharedRedis } from '../../../src/cluster/types.js';
 import { poll } from '../../support/poll.js';
-import { keysOf, range, SharedBench, scale, sealedOrder } from './support.js';
+import { recordingLog } from '../../support/recording-log.js';
+import { keysOf, range, SharedBench, scale, sealedOrder, untilReady } from './support.js';
 
 const CLAIMS = scale('CLUSTER_CLAIMS', 200);
 
@@ -154,6 +155,35 @@ describe('the shared Redis', () => {
     assert.deepEqual(await bench.entries(), []);
     await poll(() => accepts(shared), 'the clock is learnt');
     assert.deepEqual(await bench.entries(), [sealedOrder(2)]);
+  });
+
+  it('says why Redis refuses, does nothing by halves, and goes on when it may', async () => {
+    const log = recordingLog();
+    const memory = (bytes: number) =>
+      bench.raw((redis) => redis.config('SET', 'maxmemory', String(bytes)));
+    const user = (...rule: string[]) =>
+      bench.raw((redis) => redis.call('ACL', 'SETUSER', 'default', ...rule));
+    try {
+      await user('-time');
+      const shared = bench.open({ log });
+      await poll(() => log.entries.length > 0, 'it is said');
+      assert.equal(shared.isReady, false);
+      assert.match(JSON.stringify(log.entries), /refuses us.*shared|shared.*refuses us/);
+      await user('+time');
+      await untilReady(shared);
+      await memory(1);
+      await assert.rejects(shared.complete('g', sealedOrder(1), ['a'], true), {
+        code: 'POSTERN_E_CLUSTER',
+        message: /Redis says: .*OOM/,
+      });
+      await memory(0);
+      assert.deepEqual(await shared.claimed(['a']), [false]);
+      assert.deepEqual([await bench.entries(), await bench.entries('once')], [[], []]);
+      assert.equal(log.entries.length, 1);
+    } finally {
+      await user('+@all');
+      await memory(0);
+    }
   });
 
   async function accepts(shared: SharedRedis): Promise<boolean> {

@@ -4,10 +4,9 @@ import { clusterClaims } from '../../../src/cluster/claims.js';
 import { claimOf } from '../../../src/journal/claims.js';
 import { keys, keysOf } from './support.js';
 
-const sequence: readonly Knock[] = [
-  { port: 45678, protocol: 'tcp' },
-  { port: 56789, protocol: 'udp' },
-];
+const tcp: Knock = { port: 45678, protocol: 'tcp' };
+const udp: Knock = { port: 56789, protocol: 'udp' };
+const sequence = [tcp, udp];
 
 describe('what stands for a one-time sequence in the cluster', () => {
   it('is the same on every host that holds a key in common', () => {
@@ -19,7 +18,6 @@ describe('what stands for a one-time sequence in the cluster', () => {
   });
 
   it('is another for another door, order, protocol or port', () => {
-    const [tcp, udp] = sequence as [Knock, Knock];
     const all = [
       clusterClaims(keys, 'ssh', sequence),
       clusterClaims(keys, 'web', sequence),

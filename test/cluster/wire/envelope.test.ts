@@ -151,20 +151,28 @@ describe('a sealed message', () => {
   });
 
   it('is not written when another host would not take it', () => {
-    const completed = { grant: 'a-1-1', door: 'ssh', runOn: 'here', claims: [] } as const;
-    const wrong: Partial<Order>[] = [
-      { ...completed, type: 'Completed', source: '192.0.2.01' },
-      { ...completed, type: 'Completed', source: '::ffff:192.0.2.1' },
-      { ...completed, type: 'Completed', source: '2001:DB8::1' },
-      { ...completed, type: 'Completed', source: 'fe80::1%eth0' },
-      { ...completed, type: 'Completed', source: '192.0.2.1; reboot' },
-      { ...completed, type: 'Completed', source: '192.0.2.1', door: 'x'.repeat(1025) },
-      { ...completed, type: 'Completed', source: '192.0.2.1', door: '' },
-      { ...completed, type: 'Completed', source: '192.0.2.1', grant: 'a:b' },
-      { ...completed, type: 'Completed', source: '192.0.2.1', claims: ['short'] },
+    const right = {
+      type: 'Completed',
+      grant: 'a-1-1',
+      door: 'ssh',
+      runOn: 'here',
+      claims: [],
+    } as const;
+    const source = '192.0.2.1';
+    assert.ok(sealMessage(keys, 'demo', order(1, { order: { ...right, source } })));
+    const wrong: readonly Order[] = [
+      { ...right, source: '192.0.2.01' },
+      { ...right, source: '::ffff:192.0.2.1' },
+      { ...right, source: '2001:DB8::1' },
+      { ...right, source: 'fe80::1%eth0' },
+      { ...right, source: '192.0.2.1; reboot' },
+      { ...right, source, door: 'x'.repeat(1025) },
+      { ...right, source, door: '' },
+      { ...right, source, grant: 'a:b' },
+      { ...right, source, claims: ['short'] },
     ];
     for (const body of wrong) {
-      const message = order(1, { order: body } as Partial<ClusterMessage>);
+      const message = order(1, { order: body });
       assert.throws(() => sealMessage(keys, 'demo', message), { code: 'POSTERN_E_CLUSTER' });
     }
     for (const frame of [{ host: 'a b' }, { host: 'x'.repeat(65) }, { id: '5' }, { atMs: -1 }]) {

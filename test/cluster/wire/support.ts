@@ -122,8 +122,10 @@ export async function untilReady(shared: SharedRedis): Promise<void> {
   await poll(() => shared.isReady, 'the shared Redis is ready', 10_000);
 }
 
+export type OrderMessage = Extract<ClusterMessage, { readonly kind: 'order' }>;
+
 /** An order that is told apart by its source. */
-export function order(index: number, overrides: Partial<ClusterMessage> = {}): ClusterMessage {
+export function order(index: number, overrides: Partial<OrderMessage> = {}): OrderMessage {
   return {
     kind: 'order',
     host: 'alpha',
@@ -138,7 +140,7 @@ export function order(index: number, overrides: Partial<ClusterMessage> = {}): C
       claims: [],
     },
     ...overrides,
-  } as ClusterMessage;
+  };
 }
 
 export function sealedOrder(index: number): Sealed {
