@@ -2,7 +2,7 @@
  * The whole of postern on one host, wired: a packet's way from the sensors to the door and back.
  * This file decides nothing; read it first, then the room you need.
  */
-import { filter, interval, mergeMap, type Observable, Subject, share } from 'rxjs';
+import { filter, interval, mergeMap, type Observable, share } from 'rxjs';
 import type { Configuration } from '../config/types.js';
 import type { Packet } from '../machines/types.js';
 import { AttemptCounts } from './attempt-counts.js';
@@ -13,10 +13,7 @@ import { Cleanup } from './cleanup.js';
 import { packageVersion } from './client/version.js';
 import { systemClock } from './clock.js';
 import { closeDoor, forgetHost } from './close-door.js';
-import type { SharedCompletion } from './cluster/cluster.js';
-import { doorDigests } from './cluster/door-digests.js';
 import { clusterBasis } from './cluster/join.js';
-import { type ClusterPart, isOfCluster, partIn } from './cluster/part.js';
 import { Configurations } from './configurations.js';
 import type { ControlHandlers } from './control/protocol.js';
 import { Dispatcher } from './dispatcher.js';
@@ -34,10 +31,9 @@ import type { Log } from './log/types.js';
 import { OneTimeDoors } from './one-time.js';
 import { connect } from './redis/connect.js';
 import { type LoadConfiguration, reload } from './reload.js';
+import { SharedDoors } from './shared-doors.js';
 
 const MINUTE_MS = 60_000;
-/** Before any id that a journal can hold. */
-const OLDEST = '0-1';
 
 export interface DaemonOptions {
   /** Loaded without errors. */
@@ -107,7 +103,7 @@ async function start(options: DaemonOptions, cleanup: Cleanup): Promise<Daemon> 
   const sinks = new HostSinks({ configuration: options.configuration, actions, log });
   cleanup.add('the sinks', () => sinks.stop());
   await sinks.start();
-  let part: ClusterPart | undefined;
+  let keepFrom = (): string | undefined => undefined;
   const grants = createGrants({
     ...{ journal, key, host, log },
     connect: () => connect({ target, role: 'worker', log }),
@@ -115,37 +111,17 @@ async function start(options: DaemonOptions, cleanup: Cleanup): Promise<Daemon> 
     reach: stepsFromEnvironment(),
     sinksFor: (door, source) => sinks.for(door, source),
     restoreSinks: (live) => sinks.restore(live),
-    // What the cluster was not told of yet is not cut off.
-    keepFrom: () => part && (part.forwarded ?? OLDEST),
+    keepFrom: () => keepFrom(),
   });
   cleanup.add('the grants', () => grants.stop());
   await grants.recover();
 
   // What the cluster did meanwhile, and does from now on.
-  const changed$ = new Subject<void>();
-  const doorsChanged = () => changed$.next();
-  const cluster =
-    basis &&
-    partIn(basis, {
-      ...{ host, journal, grants, log, clock: systemClock, version: packageVersion() },
-      toleranceMs: first.options.clockToleranceMs,
-      redisWait: first.options.redisWait,
-      doorHere: (name) => doors.here(name),
-      closes: (door, source) => sinks.for(door, source).some(({ close }) => close !== undefined),
-      doorDigests: () => (isMember ? doorDigests(doors.configuration, basis.keys()) : {}),
-      onOpening: (source, door) => actions.openSesame(source, door),
-      async onClaimed(door) {
-        const here = doors.here(door)?.door;
-        if (here === undefined) return;
-        await doors.refresh(here);
-        doorsChanged();
-      },
-    });
-  if (cluster !== undefined) {
-    cleanup.add('the cluster', () => cluster.stop());
-    await cluster.start();
-    part = cluster;
-  }
+  const shared = new SharedDoors({ basis, host, journal, doors, sinks, grants, actions, log });
+  const { cluster, changed$ } = shared;
+  keepFrom = () => shared.keepFrom;
+  cleanup.add('the cluster', async () => cluster?.stop());
+  await cluster?.start();
   const firewall = new FirewallView(options.interfaces, log);
   void firewall.look(options.configuration);
 
@@ -169,11 +145,14 @@ async function start(options: DaemonOptions, cleanup: Cleanup): Promise<Daemon> 
       log.error({ reason: reasonOf(error) }, 'the capture filter could not be changed');
     });
   });
-  const keepCompletion = (completion: SharedCompletion) =>
-    cluster !== undefined && isOfCluster(completion)
-      ? cluster.complete(completion)
-      : grants.complete(completion);
-  const dispatcher = new Dispatcher({ doors, keep: keepCompletion, log, actions, doorsChanged });
+  const doorsChanged = () => changed$.next();
+  const dispatcher = new Dispatcher({
+    doors,
+    keep: (completion) => shared.complete(completion),
+    log,
+    actions,
+    doorsChanged,
+  });
   const counts = new AttemptCounts();
   const shared$ = events$.pipe(share());
   const told = shared$.subscribe((event) => {

@@ -44,7 +44,7 @@ export interface ClusterOptions extends Omit<AcceptorOptions, 'grants'> {
 }
 
 /** How long the start waits for the cluster: then this host works alone until it is there. */
-const JOIN_WITHIN_MS = 5000;
+const JOIN_WITHIN_MS = 3000;
 const AGAIN_MS = 1000;
 const CLAIMS_AT_ONCE = 500;
 
@@ -100,7 +100,7 @@ export class Cluster {
   }
 
   /**
-   * Joins. Resolves when this host has caught up with the cluster, or after 5 s: then it goes on
+   * Joins. Resolves when this host has caught up with the cluster, or after 3 s: then it goes on
    * trying.
    */
   async start(): Promise<void> {
