@@ -81,12 +81,18 @@ describe('a grant that the cluster gave', () => {
     assert.deepEqual(await kinds([running.grants.accept(order)]), ['repeated']);
     await host.redis.flushall();
     assert.deepEqual(await kinds([running.grants.accept(order)]), ['repeated']);
+    assert.deepEqual(await host.events(running), [], 'nor is it journalled');
 
     const second = host.order(door);
     assert.equal((await running.grants.accept(second)).kind, 'opening');
     await none(running);
     await running.stop();
-    const restarted = await host.run({ journalLength: 0 });
+    assert.equal(await host.redis.del('postern:accepted'), 1);
+    let restarted = await host.run({ journalLength: 0 });
+    assert.deepEqual(await kinds([restarted.grants.accept(second)]), ['repeated']);
+    await restarted.stop();
+    await host.redis.zadd('postern:accepted', second.guardUntilMs, second.grant);
+    restarted = await host.run({ journalLength: 0 });
     assert.deepEqual(await kinds([restarted.grants.accept(second)]), ['repeated']);
     await restarted.journal.trim(undefined);
     assert.deepEqual(await host.events(restarted), []);
@@ -335,6 +341,8 @@ describe('a grant that the cluster gave', () => {
       await acceptedOnly(6000, host.order(door, { source: '192.0.2.2' }));
       const running = await host.run();
       await host.eventsOf(running, 'Abandoned', 2);
+      const types = (await host.events(running)).map(({ type }) => type);
+      assert.deepEqual(types, ['Completed', 'Completed', 'Abandoned', 'Abandoned']);
       assert.deepEqual(running.grants.status(), []);
       assert.deepEqual(host.lines('abandoned'), []);
     });

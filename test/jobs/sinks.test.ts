@@ -4,6 +4,7 @@ import { Arbiter } from '../../src/jobs/arbiter.js';
 import type { ArbiterContext } from '../../src/jobs/arbiter-types.js';
 import { foldGrants, grantOf } from '../../src/jobs/fold.js';
 import { createLedger } from '../../src/jobs/ledger.js';
+import type { EventOf } from '../../src/journal/events.js';
 import { silentLog } from '../../src/log/types.js';
 import { testDoor } from '../support/door.js';
 import { MemoryJournal } from '../support/memory-journal.js';
@@ -50,7 +51,7 @@ class TimedSink extends TestSink {
   readonly extend = async (grant: SinkGrant) => this.note('extend', grant);
 }
 
-async function scene(sinks: readonly Sink[]) {
+async function scene(sinks: readonly Sink[], given: Partial<EventOf<'Completed'>> = {}) {
   let nowMs = 1_000_000;
   const clock = { now: () => nowMs, wall: () => nowMs + 1e12 };
   const journal = new MemoryJournal('host', clock);
@@ -64,13 +65,14 @@ async function scene(sinks: readonly Sink[]) {
     reach: () => {},
   };
   const stamp = await journal.append({ type: 'Completed', ...names });
-  const state = grantOf({ ...stamp, type: 'Completed', ...names });
+  const state = grantOf({ ...stamp, type: 'Completed', ...names, ...given });
   const door = testDoor({ cmdTimeoutMs: OPEN_MS, commandTimeoutMs: COMMAND_MS });
   const arbiter = new Arbiter({ state, door, sinks, key: undefined }, context);
   return {
     arbiter,
     journal,
     scheduled,
+    nowMs: clock.now,
     types: () => journal.events.map((event) => event.type + ('sink' in event ? event.sink : '')),
     async advance(ms: number) {
       nowMs += ms;
@@ -207,6 +209,26 @@ describe('a grant with several sinks', () => {
     exec.end();
     exec.end();
     assert.deepEqual(await closing, { kind: 'closed' });
+  });
+
+  it('that the cluster gave opens, and gets more time, only with the journal (T14)', async () => {
+    const failure = new Error('no Redis');
+    const given = { grant: 'other-17-42', from: 'other', knockedAtMs: 3 };
+    const order = await scene([nftables], given);
+    order.journal.failure = failure;
+    assert.equal(await order.arbiter.open(), 'refused');
+    assert.deepEqual(nftables.calls, []);
+
+    const own = await scene([nftables]);
+    own.journal.failure = failure;
+    assert.equal(await own.arbiter.open(), 'started');
+    nftables.end();
+    await settled();
+    await own.advance(1000);
+    await assert.rejects(own.arbiter.extend({ ...knocked, mustBeDurable: true }));
+    assert.equal(own.arbiter.deadlineMs, own.nowMs() + OPEN_MS - 1000);
+    assert.equal(await own.arbiter.extend(knocked), true);
+    assert.equal(own.arbiter.deadlineMs, own.nowMs() + OPEN_MS);
   });
 
   it('closes nothing twice at a time, however many ask', async () => {
