@@ -31,7 +31,7 @@ export interface Instant {
 
 export interface Peer {
   readonly beat: Beat;
-  /** Monotonic, of this host: when its last sign of life was seen, or was given. */
+  /** When it gave its last sign of life, by this host's monotonic clock. */
   readonly seenAtMs: number;
 }
 
@@ -60,6 +60,7 @@ export class Roster {
   #namesake: Namesake | undefined;
   #verified = 0;
   #foreign: readonly string[] = [];
+  #lookedAtMs = 0;
 
   constructor(host: string, instance: string, unseal: (host: string, text: string) => Unsealed) {
     this.#host = host;
@@ -90,6 +91,7 @@ export class Roster {
       if (typeof beat !== 'string') this.#takePeer(host, beat, now);
     }
     this.#foreign = foreign;
+    this.#lookedAtMs = now.monotonicMs;
     this.#takeOwn(beats.get(this.#host), now);
   }
 
@@ -109,21 +111,14 @@ export class Roster {
   #takePeer(host: string, beat: Beat, now: Instant): void {
     const known = this.#peers.get(host);
     const sharedMs = Math.min(sharedTimeOf(beat), now.wallMs - now.aheadMs);
-    if (known === undefined) {
-      const counters = new Map([[beat.instance, beat.counter]]);
-      const seenAtMs = now.monotonicMs - Math.max(0, ageOf(beat, now));
-      this.#peers.set(host, { beat, seenAtMs, sharedMs, counters });
-      return;
-    }
-    const counted = known.counters.get(beat.instance);
-    const isNews =
-      counted === undefined
-        ? sharedMs > known.sharedMs
-        : beat.counter > counted && beat.instance === known.beat.instance;
-    if (!isNews) return;
-    const counters = new Map([...known.counters].slice(-MOST_INSTANCES));
+    if (known !== undefined && !isNews(known, beat, sharedMs)) return;
+    // Clocks are believed no further than back to our last look: it was written since then.
+    const mostMs =
+      known === undefined ? Number.POSITIVE_INFINITY : now.monotonicMs - this.#lookedAtMs;
+    const ageMs = Math.min(Math.max(0, ageOf(beat, now)), mostMs);
+    const counters = new Map([...(known?.counters ?? [])].slice(-MOST_INSTANCES));
     counters.set(beat.instance, beat.counter);
-    this.#peers.set(host, { beat, seenAtMs: now.monotonicMs, sharedMs, counters });
+    this.#peers.set(host, { beat, seenAtMs: now.monotonicMs - ageMs, sharedMs, counters });
   }
 
   /** What stands in our own place: ours, what a host left that lives no more, or a namesake's. */
@@ -162,6 +157,13 @@ function nameTaken(host: string): Verdict {
 
 function ageOf(beat: Beat, now: Instant): number {
   return now.wallMs - now.aheadMs - sharedTimeOf(beat);
+}
+
+/** Whether it was written after what we know of that host. */
+function isNews(known: KnownPeer, beat: Beat, sharedMs: number): boolean {
+  const counted = known.counters.get(beat.instance);
+  if (counted === undefined) return sharedMs > known.sharedMs;
+  return beat.instance === known.beat.instance && beat.counter > counted;
 }
 
 /** Whether a live host wrote the second after the first, and it is no old one written again. */

@@ -127,9 +127,9 @@ describe('the members of a cluster', () => {
     const b2 = start('b2');
     await time.pass(10_000);
     b2.die();
-    await time.pass(7000);
+    await time.pass(5000);
     assert.equal(b1.sees('b2').state, 'alive');
-    await time.pass(3000);
+    await time.pass(5000);
     assert.equal(b1.sees('b2').state, 'away');
     assert.equal(b1.members.isAlive('b2'), false);
     const { seenSecondsAgo } = b1.sees('b2');
@@ -145,6 +145,21 @@ describe('the members of a cluster', () => {
     assert.equal(b2.said('warn', 'gives no sign of life'), 0);
   });
 
+  it('does not say that hosts are lost when Redis was, and says so of one that is', async () => {
+    const [b1, b2, b3] = [start('b1'), start('b2'), start('b3')];
+    await time.pass(5000);
+    for (const one of hosts) one.die();
+    await time.pass(60_000);
+    for (const one of [b1, b2]) one.shared.restore();
+    await time.pass(5000);
+    assert.equal(b1.said('warn', 'gives no sign of life'), 0);
+    assert.equal(b1.sees('b2').state, 'alive');
+    assert.equal(b1.sees(b3.name).state, 'away');
+    await time.pass(10_000);
+    assert.equal(b1.said('warn', 'gives no sign of life'), 1);
+    assert.equal(b2.sees('b1').state, 'alive');
+  });
+
   it('tells a host that stopped from one that is lost', async () => {
     const b1 = start('b1');
     const b2 = start('b2');
@@ -157,6 +172,9 @@ describe('the members of a cluster', () => {
     assert.equal(b1.sees('b2').state, 'stopped');
     assert.equal(b1.said('info', 'has stopped'), 1);
     assert.equal(b1.said('warn', 'gives no sign'), 0);
+    const b3 = start('b3');
+    await time.pass(20_000);
+    assert.deepEqual([b3.sees('b2').state, b3.said('info', 'has stopped')], ['stopped', 0]);
   });
 
   it('knows the age of a sign of life at first sight, whatever the clocks say', async () => {
@@ -180,7 +198,8 @@ describe('the members of a cluster', () => {
     b1.shared.aheadMs = -HOUR_MS;
     await time.pass(20_000);
     assert.equal(b1.sees('b2').state, 'alive');
-    assert.ok(b1.sees('b2').seenSecondsAgo <= 2);
+    // Not further off than the time between two looks.
+    assert.ok(b1.sees('b2').seenSecondsAgo <= 4);
   });
 
   describe('with another key', () => {
@@ -392,6 +411,17 @@ describe('the members of a cluster', () => {
       assert.equal(b1.said('info', 'clock'), 1);
     });
 
+    it('does not believe a single measurement', async () => {
+      const b1 = start('b1');
+      const b2 = start('b2');
+      await time.pass(5000);
+      b2.shared.aheadMs = 9000;
+      await time.pass(2000);
+      b2.shared.aheadMs = 0;
+      await time.pass(20_000);
+      assert.equal(b1.said('warn', 'clock'), 0);
+    });
+
     it('does not care for the clock of Redis', async () => {
       const b1 = start('b1');
       const b2 = start('b2');
@@ -454,6 +484,30 @@ describe('the members of a cluster', () => {
     await time.pass(30_000);
     assert.equal(b1.sees('b2').state, 'alive');
     assert.equal(b1.said('warn', 'no sign'), 0);
+  });
+
+  it('writes a sign of life every two seconds, however often the connection was lost', async () => {
+    const b1 = start('b1');
+    b1.shared.latency = () => new Promise((resolve) => setTimeout(resolve, 100));
+    for (let turn = 0; turn < 10; turn += 1) {
+      await time.pass(turn * 50);
+      b1.shared.lose();
+      b1.shared.restore();
+    }
+    await time.pass(1000);
+    const { beats } = b1;
+    await time.pass(24_000);
+    // Four tenths of a second go by on the way there and back.
+    assert.equal(b1.beats - beats, 10);
+  });
+
+  it('writes no sign of life without a look whose stands there', async () => {
+    const b1 = start('b1');
+    await time.pass(2000);
+    const { beats } = b1;
+    b1.shared.fault = (command) => (command === 'beats' ? 'refused' : undefined);
+    await time.pass(10_000);
+    assert.equal(b1.beats, beats);
   });
 
   it('says goodbye in 200 ms, though Redis hangs', async () => {
