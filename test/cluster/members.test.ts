@@ -1,14 +1,17 @@
 import assert from 'node:assert/strict';
 import { createSecretKey } from 'node:crypto';
 import fc from 'fast-check';
+import { systemClock } from '../../src/clock.js';
 import { sealBeat, unsealBeat } from '../../src/cluster/beat.js';
 import { createMembers, type Members, type Verdict } from '../../src/cluster/members.js';
 import type { ClusterHostStatus } from '../../src/cluster/status.js';
 import type { ClusterKeys } from '../../src/cluster/types.js';
+import { poll } from '../support/poll.js';
 import { recordingLog } from '../support/recording-log.js';
 import { FakeRedis } from './support/fake-redis.js';
 import { FakeShared } from './support/fake-shared.js';
 import { FakeTime } from './support/fake-time.js';
+import { SharedBench } from './wire/support.js';
 
 const SEED = Number(process.env['MEMBERS_SEED'] ?? Date.now() % 2 ** 31);
 const RUNS = Number(process.env['MEMBERS_RUNS'] ?? 300);
@@ -593,6 +596,40 @@ describe('the members of a cluster', () => {
       await time.pass(20_000);
       assert.equal(b1.verdict, 'fine');
     });
+  });
+});
+
+describe('the members of a cluster on a real server', () => {
+  const bench = new SharedBench();
+  const members: Members[] = [];
+  before(() => bench.start());
+  after(async () => {
+    await Promise.all(members.map((one) => one.stop()));
+    await bench.next();
+    await bench.stop();
+  });
+
+  it('see each other, and refuse who has another key', async () => {
+    const join = async (host: string, keys: ClusterKeys) => {
+      const made = createMembers({
+        ...{ shared: await bench.ready({ host }), keys: () => keys, cluster: bench.cluster, host },
+        ...{ version: '1.0', doors: () => ({}), clockToleranceMs: TOLERANCE_MS },
+        ...{ clock: systemClock, log: recordingLog(), onVerdict: () => {} },
+      });
+      members.push(made);
+      made.start();
+      return { made, verdict: await made.ready() };
+    };
+    const b1 = await join('b1', keysOf(1));
+    const b2 = await join('b2', keysOf(1));
+    const b3 = await join('b3', keysOf(2));
+    const kinds = [b1, b2, b3].map(({ verdict }) => verdict.kind);
+    assert.deepEqual(kinds, ['fine', 'fine', 'refused']);
+    await poll(() => b1.made.isAlive('b2') && b2.made.isAlive('b1'), 'they see each other');
+    assert.equal(b1.made.hosts().length, 2);
+    assert.ok(b1.made.hosts().every((one) => !('clockAheadMs' in one)));
+    await b2.made.stop();
+    await poll(() => b1.made.hosts()[1]?.state === 'stopped', 'it has stopped');
   });
 });
 
