@@ -43,6 +43,9 @@ export interface TemplateProblem {
 
 const MAX_BYTES = 65_536;
 
+/** Characters of a reason: chats refuse long messages, and a message that is cut is better. */
+const MAX_REASON = 1_000;
+
 /**
  * Reads a template from a file; `of` says whose it is: `[webhook:ops]`.
  * @throws PosternError POSTERN_E_SINK when it cannot be read, is not safe to trust (T8), or names
@@ -137,8 +140,9 @@ export function escapePlain(value: string): string {
 
 /** What a template can say of a call. Times are ISO 8601 in UTC. */
 export function templateValues(call: SinkCall): TemplateValues {
-  const { event, grant, atMs, reason = '' } = call;
+  const { event, grant, atMs } = call;
   const at = isoTime(atMs);
+  const reason = cut(call.reason ?? '');
   return {
     event,
     door: grant.door,
@@ -151,9 +155,14 @@ export function templateValues(call: SinkCall): TemplateValues {
     closes_at: event === 'close' ? '' : closesAt(grant.untilMs),
     closed_at: event === 'close' ? at : '',
     reason,
-    summary: summaryOf(call),
+    summary: summaryOf({ ...call, reason }),
     test: grant.isTest === true ? 'test' : '',
   };
+}
+
+function cut(reason: string): string {
+  const characters = [...reason];
+  return characters.length > MAX_REASON ? `${characters.slice(0, MAX_REASON).join('')}…` : reason;
 }
 
 function closesAt(untilMs: number | null): string {

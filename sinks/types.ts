@@ -18,6 +18,11 @@ export interface SinkGrant {
   readonly leftMs: number | null;
   /** Wall clock ms since the epoch when the sequence was completed. Absent where nobody knows. */
   readonly completedAtMs?: number;
+  /**
+   * Wall clock ms since the epoch when what the call tells of happened; the same at every attempt.
+   * Only in calls of sinks that tell others.
+   */
+  readonly atMs?: number;
   /** `postern sink test`: nobody knocked. */
   readonly isTest?: true;
 }

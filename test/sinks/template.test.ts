@@ -116,6 +116,12 @@ describe('templates', () => {
     );
   });
 
+  it('cut a reason that is too long for a chat', () => {
+    const failed: SinkCall = { ...CALL, event: 'failed', reason: '€'.repeat(1001) };
+    assert.equal(render('{{reason}}', failed), `${'€'.repeat(1000)}…`);
+    assert.equal([...render('{{summary}}', failed)].length < 1100, true);
+  });
+
   it('a value with braces is not a template', () => {
     const grant = { ...CALL.grant, door: '{{source}}' };
     assert.equal(render('{{door}}', { ...CALL, grant }), '{{source}}');
