@@ -53,14 +53,13 @@ export async function createSecret(secret: SecretFile, content: string | Buffer)
 }
 
 /**
- * Puts other content in the file's place at once; its owner stays.
+ * Puts other content in the place of a file that was read, at once; its owner stays.
  * @throws PosternError POSTERN_E_KEY when it cannot be written; it then holds what it held
  */
 export async function replaceSecret(secret: SecretFile, content: string): Promise<void> {
   try {
     const old = await openExisting(secret);
     const stats = await old?.stat().finally(() => old.close());
-    if (stats !== undefined) check(secret, stats);
     await viaDraft(secret.path, content, (draft) => rename(draft, secret.path), stats);
   } catch (error) {
     throw asRefusal(secret, error);

@@ -10,6 +10,7 @@ import {
 } from '../../src/cluster/keys.js';
 import { takeControl } from '../../src/control/server.js';
 import { makeFolder, node } from '../support/daemon.js';
+import { requireRoot } from '../support/root.js';
 import { type RunResult, run } from '../support/run.js';
 
 describe('postern cluster', () => {
@@ -105,6 +106,17 @@ describe('postern cluster', () => {
     await chmod(path, 0o640);
     await refuses(['key', path], /open to group or others/);
     await refuses(['rotate', 'add', path], /open to group or others/);
+  });
+
+  it('reads a file of root’s as another user, where that one may', async function () {
+    requireRoot(this);
+    path = join(folder, 'cluster.key');
+    await cluster('init', path);
+    const [print] = await prints();
+    const asNobody = ['setpriv', '--reuid', '65534', '--regid', '65534', '--clear-groups'];
+    const mayRead = ['--inh-caps', '-all,+dac_read_search', '--ambient-caps', '+dac_read_search'];
+    const key = node('postern', 'cluster', 'key', path);
+    assert.ok(works(await run([...asNobody, ...mayRead, ...key])).includes(`${print}  signs`));
   });
 
   it('names its default file, a step that there is not, and what it can do', async () => {
