@@ -6,22 +6,28 @@ import type { ClusterKeys } from './types.js';
 /** 96 bits. */
 const LENGTH = 16;
 
+type Doors = Pick<Configuration, 'doors'>;
+type Digests = Readonly<Record<string, string>>;
+
+const computed = new WeakMap<Doors, { readonly keys: ClusterKeys; readonly digests: Digests }>();
+
 /**
  * Of each door what must be the same on all hosts, as keyed digests: one under each key, so that
  * hosts amid a rotation have one in common. What a host may have for itself (address, commands and
- * how long those may take) is left out.
+ * how long those may take) is left out. Computed once for a configuration and its keys.
  */
-export function doorDigests(
-  { doors }: Pick<Configuration, 'doors'>,
-  keys: ClusterKeys,
-): Record<string, string> {
-  return Object.fromEntries(
-    doors.map((door): [string, string] => {
+export function doorDigests(configuration: Doors, keys: ClusterKeys): Digests {
+  const known = computed.get(configuration);
+  if (known?.keys === keys) return known.digests;
+  const digests = Object.fromEntries(
+    configuration.doors.map((door): [string, string] => {
       const text = JSON.stringify([door.name, ...sharedParts(door)]);
-      const digests = keys.all.map((key) => digest(key, 'door', text).slice(0, LENGTH));
-      return [door.name, digests.join(' ')];
+      const each = keys.all.map((key) => digest(key, 'door', text).slice(0, LENGTH));
+      return [door.name, each.join(' ')];
     }),
   );
+  computed.set(configuration, { keys, digests });
+  return digests;
 }
 
 /** How two hosts' doors differ, by name. */

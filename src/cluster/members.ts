@@ -115,12 +115,13 @@ class ClusterMembers implements Members {
   }
 
   hosts(): ClusterHostStatus[] {
-    const { host, version } = this.#options;
+    const { host, version, doors } = this.#options;
     const itself: ClusterHostStatus = {
       ...{ host, version, state: 'alive', isSelf: true, seenSecondsAgo: 0 },
       ...{ doorsMissingHere: [], doorsMissingThere: [], doorsThatDiffer: [] },
     };
-    const others = [...this.#roster.peers].map(([name, peer]) => this.#statusOf(name, peer));
+    const here = new Map(Object.entries(doors()));
+    const others = [...this.#roster.peers].map(([name, peer]) => this.#statusOf(name, peer, here));
     return [itself, ...others].sort((a, b) => (a.host < b.host ? -1 : 1));
   }
 
@@ -195,10 +196,9 @@ class ClusterMembers implements Members {
     }
   }
 
-  #statusOf(host: string, peer: Peer): ClusterHostStatus {
-    const { doors, clock, clockToleranceMs, shared } = this.#options;
+  #statusOf(host: string, peer: Peer, here: ReadonlyMap<string, string>): ClusterHostStatus {
+    const { clock, clockToleranceMs, shared } = this.#options;
     const { beat } = peer;
-    const here = new Map(Object.entries(doors()));
     const { missingHere, missingThere, differ } = compareDoors(here, new Map(beat.doors));
     const clockAheadMs = Math.round(beat.aheadMs - shared.aheadMs);
     const isBeyond = Math.abs(clockAheadMs) > clockToleranceMs;

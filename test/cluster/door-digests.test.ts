@@ -69,6 +69,14 @@ describe('the digests of doors', () => {
     assert.equal(differ(fixed(7000), fixed(7001), keysOf(1, 2), keysOf(2, 1)), true);
   });
 
+  it('follow the keys, and a configuration that is loaded anew', () => {
+    const configuration = { doors: [testDoor(fixed(7000))] };
+    const before = doorDigests(configuration, keysOf(1));
+    assert.deepEqual(doorDigests(configuration, keysOf(1)), before);
+    assert.notDeepEqual(doorDigests(configuration, keysOf(2)), before);
+    assert.notDeepEqual(doorDigests({ doors: [testDoor(fixed(7001))] }, keysOf(1)), before);
+  });
+
   it('tell who lacks a door', () => {
     const there = new Map([
       ['ssh', 'a'],
