@@ -96,7 +96,10 @@ function optionsOf({ target, headers, body, timeoutMs, lookup, secureContext }: 
     lookup,
     // Node's own 250 ms are less than a connection over a satellite takes.
     autoSelectFamily: true,
-    autoSelectFamilyAttemptTimeout: Math.max(10, Math.min(MAX_ADDRESS_MS, timeoutMs / 3)),
+    autoSelectFamilyAttemptTimeout: Math.max(
+      10,
+      Math.min(MAX_ADDRESS_MS, Math.floor(timeoutMs / 3)),
+    ),
     // Not to be switched off by NODE_TLS_REJECT_UNAUTHORIZED in somebody's environment.
     rejectUnauthorized: true,
     ...(target.auth !== undefined && { auth: target.auth }),
