@@ -25,6 +25,8 @@ export interface OnceQueueOptions {
   readonly link: Link;
   readonly key: string;
   readonly host: string;
+  /** Ids of entries that are for other hosts. */
+  readonly declined: ReadonlySet<string>;
   readonly clock: Clock;
   readonly log: Log;
   readonly signal: AbortSignal;
@@ -77,11 +79,12 @@ async function fresh({ link, key, host }: OnceQueueOptions): Promise<OnceEntry[]
 }
 
 /** What was delivered to anybody and not finished; makes the group where it is missing. */
-async function unfinished({ link, key, host }: OnceQueueOptions): Promise<OnceEntry[]> {
+async function unfinished(options: OnceQueueOptions): Promise<OnceEntry[]> {
+  const { link, key, host, declined } = options;
   // The script is refused when it runs late, so the clock of Redis must be known as it is.
   await link.measure();
   const answer = await link.ask('taking over doors that one host acts on', (redis, notAfter) =>
-    redis.eval(TAKE_OVER, 1, key, notAfter, GROUP, host, UNFINISHED_MS, AHEAD),
+    redis.eval(TAKE_OVER, 1, key, notAfter, GROUP, host, UNFINISHED_MS, AHEAD, ...declined),
   );
   return takenOver
     .parse(answer)

@@ -6,7 +6,7 @@ import { TRIGGER_FRESH_MS } from './orders.js';
 import type { ClusterMessage, OnceEntry, SharedRedis, StreamEntry } from './types.js';
 
 export interface OnceOptions {
-  readonly shared: Pick<SharedRedis, 'once' | 'take' | 'finish'>;
+  readonly shared: Pick<SharedRedis, 'once' | 'take' | 'decline' | 'finish'>;
   readonly unseal: (entry: StreamEntry) => ClusterMessage | string;
   readonly acceptor: Acceptor;
   readonly doorHere: (name: string) => DoorHere | undefined;
@@ -43,8 +43,9 @@ async function actOn(entry: OnceEntry, options: OnceOptions): Promise<void> {
   const fields = { grant: order.grant, door: order.door, source: order.source, from: host };
   const here = doorHere(order.door);
   if (here?.door.runOn !== 'once' || order.runOn !== 'once') {
-    // Another host may have the door: it gets the entry when we do not finish it.
+    // Another host may have the door.
     if (wallMs() - atMs > TRIGGER_FRESH_MS) await shared.finish(entry);
+    else await shared.decline(entry);
     return;
   }
   const judgement = acceptor.judge({ order, host, atMs }, here.door);

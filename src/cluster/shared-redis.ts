@@ -6,7 +6,7 @@ import { Completions, type Outcome } from './completions.js';
 import { followStream, readStream } from './journal-reader.js';
 import { clusterError, Link, type LinkOptions } from './link.js';
 import { deliveries, GROUP } from './once-queue.js';
-import { ADD_CLAIMS, BEAT, FINISH, FORGET } from './scripts/changes.js';
+import { ADD_CLAIMS, BEAT, DECLINE, FINISH, FORGET } from './scripts/changes.js';
 import { FORWARD } from './scripts/forward.js';
 import { PUBLISH } from './scripts/publish.js';
 import { TAKE } from './scripts/take.js';
@@ -19,6 +19,8 @@ const PROBE_EVERY_MS = 1000;
 /** Reports that one script appends at most: other hosts' commands wait behind it. */
 const REPORTS = 100;
 const CLAIMS = 500;
+/** Entries that are for other hosts: each is gone within minutes. */
+const DECLINED_KEPT = 1000;
 
 export interface SharedRedisOptions {
   readonly target: RedisTarget;
@@ -51,6 +53,7 @@ class RedisOfCluster implements SharedRedis {
   readonly #completing: Link;
   readonly #completions: Completions;
   readonly #closing = new AbortController();
+  readonly #declined = new Set<string>();
   readonly #onReady = new Set<() => void>();
   readonly #onLost = new Set<() => void>();
   #wasReady = false;
@@ -173,6 +176,7 @@ class RedisOfCluster implements SharedRedis {
       link: this.#open(),
       key: this.#key('once'),
       host: this.#options.host,
+      declined: this.#declined,
       clock: this.#clock,
       log: this.#log,
       signal: this.#ending(signal),
@@ -183,6 +187,14 @@ class RedisOfCluster implements SharedRedis {
     const args = [this.#options.host, TAKEN_FOR_MS];
     const answer = await this.#change('taking a grant', TAKE, [this.#key(`taken:${grant}`)], args);
     return answer === 1;
+  }
+
+  async decline({ streamId }: OnceEntry): Promise<void> {
+    this.#declined.add(streamId);
+    const [oldest] = this.#declined;
+    if (this.#declined.size > DECLINED_KEPT && oldest !== undefined) this.#declined.delete(oldest);
+    const args = [GROUP, this.#options.host, streamId];
+    await this.#change('declining an entry', DECLINE, [this.#key('once')], args);
   }
 
   async finish(entry: OnceEntry): Promise<void> {

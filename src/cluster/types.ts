@@ -128,6 +128,8 @@ export interface SharedRedis {
   once(signal: AbortSignal): AsyncIterable<OnceEntry>;
   /** Whether this host is the one that acts on the grant: the first that asks is. */
   take(grant: string): Promise<boolean>;
+  /** This host cannot act on the entry: any other gets it soon, and this one does not again. */
+  decline(entry: OnceEntry): Promise<void>;
   /** The entry is done with: nobody gets it any more. */
   finish(entry: OnceEntry): Promise<void>;
 

@@ -19,6 +19,17 @@ export const FORGET = `${NOT_AFTER}
 return redis.call('HDEL', KEYS[1], ARGV[2])
 `;
 
+/**
+ * Gives an entry back: it counts as delivered to this host long ago, so that the next one that looks
+ * for unfinished entries takes it over.
+ *
+ * KEYS: the queue of doors that one host acts on. ARGV: not after, the group, the host, the entry.
+ */
+export const DECLINE = `${NOT_AFTER}
+redis.call('XCLAIM', KEYS[1], ARGV[2], ARGV[3], '0', ARGV[4], 'IDLE', 3600000, 'JUSTID')
+return 1
+`;
+
 /** Ends an entry of a queue. KEYS: the queue. ARGV: not after, the group, the entry's id. */
 export const FINISH = `${NOT_AFTER}
 redis.call('XACK', KEYS[1], ARGV[2], ARGV[3])

@@ -5,7 +5,7 @@ import { NOT_AFTER } from './not-after.js';
  * Makes the group, to begin at the oldest entry, where it is missing.
  *
  * KEYS: the queue of doors that one host acts on. ARGV: not after, the group, the host, the idle time
- * in milliseconds, how many entries at most.
+ * in milliseconds, how many entries at most, then the entries that the host has declined.
  *
  * Gives for each: its id, its fields, how often it has been delivered now. XPENDING and XCLAIM rather
  * than XAUTOCLAIM, which Redis 6.0 lacks and which does not tell the deliveries. An entry that was
@@ -21,10 +21,13 @@ if delivered.err then
   redis.call('XGROUP', 'CREATE', KEYS[1], group, '0', 'MKSTREAM')
   return {}
 end
-local taken = {}
+local taken, declined = {}, {}
+for index = 6, #ARGV do
+  declined[ARGV[index]] = true
+end
 for _, pending in ipairs(delivered) do
   local id, deliveries = pending[1], pending[4]
-  if #taken < most and pending[3] >= idle then
+  if #taken < most and pending[3] >= idle and not declined[id] then
     local entry = redis.call('XRANGE', KEYS[1], id, id)[1]
     if entry then
       redis.call('XCLAIM', KEYS[1], group, host, '0', id)

@@ -74,6 +74,9 @@ export class FakeRedis {
     return holder === host;
   }
 
+  /** Entries that hosts gave back: id and host. */
+  readonly declined = new Set<string>();
+
   /** The next entry of the journal. */
   next(after: string | undefined): StreamEntry | undefined {
     if (after === undefined) return this.journal[0];
@@ -95,11 +98,18 @@ export class FakeRedis {
     for (const entry of this.queue) {
       const before = this.deliveries.get(entry.streamId);
       if (before !== undefined && now - before.atMs < this.takeOverAfterMs) continue;
+      if (this.declined.has(`${entry.streamId} ${host}`)) continue;
       const count = (before?.count ?? 0) + 1;
       this.deliveries.set(entry.streamId, { host, atMs: now, count });
       return { ...entry, deliveries: count };
     }
     return undefined;
+  }
+
+  decline(streamId: string, host: string): void {
+    this.declined.add(`${streamId} ${host}`);
+    const before = this.deliveries.get(streamId);
+    if (before !== undefined) this.deliveries.set(streamId, { ...before, atMs: -1e9 });
   }
 
   finish(streamId: string): void {

@@ -112,6 +112,10 @@ export class FakeShared implements SharedRedis {
     return this.#ask('take', () => this.redis.take(grant, this.host));
   }
 
+  decline({ streamId }: OnceEntry): Promise<void> {
+    return this.#ask('decline', () => this.redis.decline(streamId, this.host));
+  }
+
   finish({ streamId }: OnceEntry): Promise<void> {
     return this.#ask('finish', () => this.redis.finish(streamId));
   }
