@@ -111,9 +111,9 @@ async function closeElsewhere(
   return { cluster: 'told', found: seen.size, isDone: left.length === 0, lines };
 }
 
-/** Nobody waits for a host that is away. */
+/** Nobody waits for a host that is away; one that is not known yet has just begun. */
 function isOfAbsent({ hosts }: ClusterStatus): (grant: ClusterGrantStatus) => boolean {
-  return (grant) => !hosts.some(({ host, state }) => host === grant.host && state === 'alive');
+  return (grant) => hosts.some(({ host, state }) => host === grant.host && state !== 'alive');
 }
 
 function keyOf({ grant, host }: ClusterGrantStatus): string {

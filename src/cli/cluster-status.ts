@@ -72,9 +72,13 @@ function grantWords(
   { door, source, host, state, leftSeconds }: ClusterGrantStatus,
   hosts: readonly ClusterHostStatus[],
 ): string {
-  const known = hosts.find((each) => each.host === host)?.state ?? 'away';
-  const absent = known === 'alive' ? '' : `; that host is ${known === 'away' ? 'AWAY' : known}`;
+  const absent = absence(hosts.find((each) => each.host === host)?.state);
   return `${door} for ${source} on ${host}: ${state}${leftWords(leftSeconds)}${absent}`;
+}
+
+function absence(state: ClusterHostStatus['state'] | undefined): string {
+  if (state === undefined) return '; no sign of life of that host';
+  return state === 'alive' ? '' : `; that host is ${state === 'away' ? 'AWAY' : state}`;
 }
 
 function leftWords(seconds: number | null): string {

@@ -19,7 +19,7 @@ export async function firstScreen(
   const address = addressOf(interfaces);
   const folder = stateDir === DEFAULT_OPTIONS.stateDir ? '' : ` --state-dir ${stateDir}`;
   const lines = [
-    `postern ${packageVersion()} on ${hostname()}, doors of ${configuration.file}`,
+    `postern ${packageVersion()} on ${configuration.options.host ?? hostname()}, doors of ${configuration.file}`,
     ...configuration.doors.map((door) => `  [${door.name}] ${describe(door)}`),
     ...(configuration.doors.length === 0 ? ['  no doors: nothing can be opened'] : []),
     'Knock from another machine (any knock client will do):',

@@ -95,7 +95,7 @@ describe('postern status', () => {
     const hosts = [host('b1'), host('b2'), host('b3', { state: 'away' })];
     assert.deepEqual(shown({ hosts, grants }).slice(-4), [
       'OPEN ON OTHER HOSTS',
-      '  mail for 192.0.2.7 on b4: failed; that host is AWAY',
+      '  mail for 192.0.2.7 on b4: failed; no sign of life of that host',
       '  ssh for 192.0.2.7 on b2: open, 12 s left',
       '  ssh for 192.0.2.7 on b3: open, SHOULD BE CLOSED BY NOW; that host is AWAY',
     ]);

@@ -156,6 +156,17 @@ describe('postern close, in the daemon', () => {
     assert.match(messages.join(), /^b3: told, but it is away/);
   });
 
+  it('waits for a host that is so new that nothing is known of it', async () => {
+    const host = new Host();
+    host.states = { b1: 'alive' };
+    host.others = [{ ...GRANT, host: 'b2' }];
+    host.onTold = () => {
+      setTimeout(() => host.others.pop(), 300);
+    };
+    const { isDone, messages } = await closeDoor(ASKED, host);
+    assert.deepEqual([isDone, messages], [true, ['b2: closed']]);
+  });
+
   it('says after some seconds that a live host has not closed', async () => {
     const host = new Host();
     host.others = [{ ...GRANT, host: 'b2' }];
