@@ -3,9 +3,10 @@ import { COMPLETE } from './scripts/complete.js';
 
 export type Outcome = 'won' | 'spent';
 
-/** Replicas are waited for so long at most; an answer takes its way back too. */
+/** Replicas are waited for so long at most. */
 const CONFIRM_WITHIN_MS = 500;
-const WAY_BACK_MS = 100;
+/** For the answer's way; Redis with its usual `hz 10` ends a WAIT up to 100 ms late besides. */
+const WAY_BACK_MS = 200;
 
 /** The arguments of COMPLETE, but for the time. */
 export interface CompletionOptions {
