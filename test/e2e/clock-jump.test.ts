@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
-import { access, readdir, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { section } from '../support/conf.js';
 import { eventually } from '../support/eventually.js';
+import { faketime, setClock, wallClockFrom } from '../support/faketime.js';
 import { SERVICE, useLab } from '../support/lab.js';
 import { linesOf } from '../support/lines.js';
 import { SERVER4 } from '../support/netns.js';
@@ -11,19 +11,6 @@ const SEQUENCE = ['7000', '9000', '8000'];
 const OPEN_MS = 2000;
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
-
-/** The library of Debian's package faketime, wherever this machine's architecture has it. */
-async function faketime(): Promise<string> {
-  for (const folder of await readdir('/usr/lib')) {
-    const library = `/usr/lib/${folder}/faketime/libfaketimeMT.so.1`;
-    const isThere = await access(library).then(
-      () => true,
-      () => false,
-    );
-    if (isThere) return library;
-  }
-  throw new Error('install the package faketime (scripts/setup.sh does)');
-}
 
 describe('the wall clock is set while a door is open (T13)', () => {
   const lab = useLab();
@@ -36,22 +23,10 @@ describe('the wall clock is set while a door is open (T13)', () => {
   beforeEach(async () => {
     folder = await lab.folder();
     offset = join(folder, 'offset');
-    await setClock(0);
+    await setClock(offset, 0);
   });
 
-  /** Replaced in one step: it is read at every look at the clock. */
-  async function setClock(ms: number): Promise<void> {
-    await writeFile(`${offset}.new`, `${ms < 0 ? '-' : '+'}${Math.abs(ms) / 1000}`);
-    await rename(`${offset}.new`, offset);
-  }
-
-  /** The core alone: what it starts does not inherit this, so commands and Redis tell true time. */
-  const env = () => ({
-    LD_PRELOAD: library,
-    FAKETIME_TIMESTAMP_FILE: offset,
-    FAKETIME_NO_CACHE: '1',
-    FAKETIME_DONT_FAKE_MONOTONIC: '1',
-  });
+  const env = () => wallClockFrom(offset, library);
 
   for (const [name, before, after] of [
     ['an hour forward', 0, HOUR_MS],
@@ -60,7 +35,7 @@ describe('the wall clock is set while a door is open (T13)', () => {
     ['a day back', DAY_MS, 0],
   ] as const) {
     it(`${name}: a command and an element of the firewall end on time all the same`, async () => {
-      await setClock(before);
+      await setClock(offset, before);
       const times = join(folder, 'times');
       const conf =
         '[options]\n\tnft_guard = yes\n' +
@@ -76,7 +51,7 @@ describe('the wall clock is set while a door is open (T13)', () => {
       await lab.knock(SERVER4, SEQUENCE);
       await eventually('opened', async () => (await linesOf(times)).length === 1);
       await lab.opens(SERVER4);
-      await setClock(after);
+      await setClock(offset, after);
       await eventually('closed', async () => (await linesOf(times)).length === 2, {
         withinMs: 6000,
       });
@@ -101,7 +76,7 @@ describe('the wall clock is set while a door is open (T13)', () => {
     await lab.postern({ conf, env: env() });
     let lines = 0;
     for (const ms of [HOUR_MS, -HOUR_MS, DAY_MS, -DAY_MS]) {
-      await setClock(ms);
+      await setClock(offset, ms);
       await lab.knock(SERVER4, SEQUENCE);
       lines += 2;
       await eventually('open and closed', async () => (await linesOf(times)).length === lines, {

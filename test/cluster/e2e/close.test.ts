@@ -34,6 +34,7 @@ describe('postern close in a cluster', function () {
         await eventually('open for the other', () => client.connects(host.v4, port, other));
       }
     }
+    await cluster.together();
     for (const { name } of [kernel, commands]) {
       const { code, stdout, stderr } = await b2.ask('close', name, CLIENT.v4);
       assert.equal(code, 0, stdout + stderr);
@@ -58,6 +59,7 @@ describe('postern close in a cluster', function () {
     assert.ok(b1 && b2 && b3);
     await client.knock([b1.v4], kernel.sequence);
     for (const host of hosts) await opens(cluster, host, kernel);
+    await cluster.together();
     const { code, stdout, stderr } = await b1.ask('close', kernel.name, CLIENT.v4, '--host', 'b3');
     assert.equal(code, 0, stdout + stderr);
     await shuts(cluster, b3, kernel);

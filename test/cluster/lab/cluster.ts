@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { newClusterKey } from '../../../src/cluster/keys.js';
 import type { JournalKey } from '../../../src/journal/key.js';
+import { poll } from '../../support/poll.js';
 import { requireRoot } from '../../support/root.js';
 import { Bastion, type Directives } from './bastion.js';
 import { ClusterClient } from './client.js';
@@ -109,6 +110,18 @@ export class Cluster {
     const [client] = this.clients;
     if (client === undefined) throw new Error('there is no client');
     return client;
+  }
+
+  /** Every host that runs knows of every other: signs of life are read every two seconds. */
+  async together(): Promise<void> {
+    const names = this.hosts.filter(({ isRunning }) => isRunning).map(({ name }) => name);
+    for (const host of this.hosts.filter(({ isRunning }) => isRunning)) {
+      const knows = async () => {
+        const alive = (await host.cluster()).hosts.filter(({ state }) => state === 'alive');
+        return names.every((name) => alive.some((each) => each.host === name));
+      };
+      await poll(knows, `${host.name} knows of all`, 10_000);
+    }
   }
 
   /** The host does not reach the shared Redis any more; clients reach the host. */
