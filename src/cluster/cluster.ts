@@ -3,20 +3,18 @@
  * waits for it (DESIGN 12). While that Redis is away, or refuses this host, doors that are shared are
  * refused and everything else works.
  */
-import { randomInt } from 'node:crypto';
 import { PosternError, reasonOf } from '../errors.js';
 import type { Completion, Grants } from '../jobs/types.js';
-import type { JournalEvent } from '../journal/events.js';
 import type { Journal } from '../journal/types.js';
 import { type Acceptance, Acceptor, type AcceptorOptions } from './acceptor.js';
-import { sealMessage, unsealMessage } from './envelope.js';
 import { Follower } from './follower.js';
 import { createForwarder, type Forwarder } from './forwarder.js';
 import { createMembers, type Members, type Verdict } from './members.js';
+import { Messenger } from './messenger.js';
 import { type OnceOptions, workOnce } from './once.js';
 import type { CompletedOrder } from './orders.js';
 import type { ClusterStatus } from './status.js';
-import type { ClusterKeys, Order, Sealed, SharedRedis, StreamEntry } from './types.js';
+import type { ClusterKeys, SharedRedis, StreamEntry } from './types.js';
 import { type ClusterView, createClusterView } from './view.js';
 
 /** A completion with what the cluster knows its one-time sequence by. */
@@ -50,6 +48,7 @@ const CLAIMS_AT_ONCE = 500;
 
 export class Cluster {
   readonly #options: ClusterOptions;
+  readonly #messenger: Messenger;
   readonly #acceptor: Acceptor;
   readonly #follower: Follower;
   readonly #once: OnceOptions;
@@ -62,15 +61,14 @@ export class Cluster {
   #forwarder: Forwarder | undefined;
   /** Set while this host takes part; ends when it is refused. */
   #part: AbortController | undefined;
-  #rejected = 0;
   #running: Promise<void> = Promise.resolve();
 
   constructor(options: ClusterOptions) {
     this.#options = options;
     const { shared, host, log, clock, toleranceMs } = options;
-    const onRejected = (why: string) => this.#reject(why);
-    const unseal = (entry: StreamEntry) =>
-      unsealMessage(options.keys(), options.name, entry.fields);
+    this.#messenger = new Messenger(options);
+    const onRejected = (why: string) => this.#messenger.reject(why);
+    const unseal = (entry: StreamEntry) => this.#messenger.open(entry);
     this.#acceptor = new Acceptor(options);
     this.#follower = new Follower({
       ...options,
@@ -132,7 +130,7 @@ export class Cluster {
     const atMs = Math.floor(clock.wall());
     // Whoever used up a sequence acts on it, so there is nobody else to be told to act once.
     const runOn = door.runOn === 'once' && claims.length > 0 ? 'here' : door.runOn;
-    const grant = `${host}-${atMs}-${randomInt(2 ** 47, 2 ** 48 - 1)}`;
+    const grant = this.#messenger.newGrant(atMs);
     const order: CompletedOrder = {
       ...{ type: 'Completed', grant, door: door.name, source, runOn, claims },
       ...(redisWait > 0 && runOn !== 'here' && { pending: true as const }),
@@ -140,11 +138,11 @@ export class Cluster {
     const isQueued = runOn === 'once';
     this.#underway.add(grant);
     try {
-      const sealed = this.#sealOrder(order, atMs);
+      const sealed = this.#messenger.order(order, atMs);
       const outcome = await shared.complete(grant, sealed, claims, isQueued && !order.pending);
       if (outcome === 'spent') return { kind: 'spent' };
       if (order.pending) {
-        const confirmed = this.#sealOrder({ ...order, pending: undefined }, atMs);
+        const confirmed = this.#messenger.order({ ...order, pending: undefined }, atMs);
         await shared.publish(confirmed, isQueued);
       }
       if (isQueued) return { kind: 'queued' };
@@ -162,12 +160,13 @@ export class Cluster {
     const absence = this.#absence();
     if (absence !== undefined) throw new PosternError('POSTERN_E_CLUSTER', absence);
     const order = { type: 'Revoked' as const, door, source, ...(host !== undefined && { host }) };
-    await this.#options.shared.publish(this.#sealOrder(order, this.#wall()), false);
+    await this.#options.shared.publish(this.#messenger.order(order, this.#wall()), false);
   }
 
   /** @throws PosternError POSTERN_E_CLUSTER */
   async forget(host: string): Promise<void> {
     await this.#options.shared.forgetHost(host);
+    this.#view.forget(host);
   }
 
   status(): ClusterStatus {
@@ -182,7 +181,7 @@ export class Cluster {
       behind: this.#forwarder?.behind ?? 0,
       hosts,
       grants: this.#view.grants(clock.wall(), (host) => ahead.get(host) ?? 0),
-      rejected: this.#rejected,
+      rejected: this.#messenger.rejected,
     };
   }
 
@@ -203,7 +202,7 @@ export class Cluster {
         await this.#takePart();
       } else {
         if (this.#verdict?.kind === 'refused') joined();
-        await pause(AGAIN_MS, signal);
+        await this.#pause();
       }
     }
   }
@@ -212,9 +211,10 @@ export class Cluster {
   async #catchUp(): Promise<boolean> {
     const { log, name, shared } = this.#options;
     const { signal } = this.#ending;
+    if (!shared.isReady) return false;
     try {
       this.#verdict = await this.#members.ready();
-      if (this.#verdict.kind === 'refused' || !shared.isReady) return false;
+      if (this.#verdict.kind === 'refused') return false;
       await this.#follower.catchUp(signal);
       return !signal.aborted;
     } catch (error) {
@@ -247,11 +247,29 @@ export class Cluster {
     await this.#forwarder.stop();
   }
 
+  /** A second, or until the shared Redis is there, or this host ends. */
+  async #pause(): Promise<void> {
+    const { shared } = this.#options;
+    const { signal } = this.#ending;
+    if (signal.aborted) return;
+    let over = () => {};
+    const waiting = new Promise<void>((resolve) => {
+      over = resolve;
+    });
+    const timer = setTimeout(over, AGAIN_MS);
+    const stopListening = shared.isReady ? () => {} : shared.onReady(over);
+    signal.addEventListener('abort', over);
+    await waiting;
+    clearTimeout(timer);
+    stopListening();
+    signal.removeEventListener('abort', over);
+  }
+
   #createForwarder(): Forwarder {
     const { shared, journal, log, clock, host } = this.#options;
     return createForwarder({
       ...{ shared, journal, log, clock, host },
-      seal: (event) => this.#sealReport(event),
+      seal: (event) => this.#messenger.report(event),
     });
   }
 
@@ -313,42 +331,7 @@ export class Cluster {
     }
   }
 
-  #reject(why: string): void {
-    this.#rejected += 1;
-    // Whoever writes into the shared Redis must not fill the log as well.
-    if (this.#rejected <= 10 || this.#rejected % 1000 === 0) {
-      const { log, name: cluster } = this.#options;
-      log.error({ cluster, why, rejected: this.#rejected }, 'a message of the cluster was dropped');
-    }
-  }
-
-  #sealOrder(order: Order, atMs: number): Sealed {
-    const { keys, name, host } = this.#options;
-    const id = `${atMs}-${randomInt(2 ** 47, 2 ** 48 - 1)}`;
-    return sealMessage(keys(), name, { kind: 'order', host, id, atMs, order });
-  }
-
-  #sealReport({ id, host, atMs, ...event }: JournalEvent): Sealed {
-    const { keys, name } = this.#options;
-    return sealMessage(keys(), name, { kind: 'report', id, host, atMs, event });
-  }
-
   #wall(): number {
     return Math.floor(this.#options.clock.wall());
   }
-}
-
-async function pause(ms: number, signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return;
-  await new Promise<void>((resolve) => {
-    const timer = setTimeout(resolve, ms);
-    signal.addEventListener(
-      'abort',
-      () => {
-        clearTimeout(timer);
-        resolve();
-      },
-      { once: true },
-    );
-  });
 }
