@@ -21,16 +21,17 @@ describe('a claim that replicas must confirm (redis_wait, T12)', () => {
 
   beforeEach(async () => {
     const port = await freePort();
-    const [primaryDir, replicaDir] = await Promise.all(['primary', 'replica'].map(folder));
-    await strangeRedis(scratch, primaryDir!, [
+    const primaryDir = await folder('primary');
+    const replicaDir = await folder('replica');
+    await strangeRedis(scratch, primaryDir, [
       'bind 127.0.0.1',
       `port ${port}`,
       'repl-diskless-sync-delay 0',
     ]);
     const config = [`replicaof 127.0.0.1 ${port}`];
-    replicaProcess = await strangeRedis(scratch, replicaDir!, config);
-    primary = join(primaryDir!, 'redis.sock');
-    replica = join(replicaDir!, 'redis.sock');
+    replicaProcess = await strangeRedis(scratch, replicaDir, config);
+    primary = join(primaryDir, 'redis.sock');
+    replica = join(replicaDir, 'redis.sock');
     const inStep = async (redis: Redis) => {
       // What came before the replica is confirmed by the mere sight of it, so twice.
       for (const value of [1, 2]) {
