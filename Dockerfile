@@ -21,14 +21,15 @@ RUN npm run build \
  && node dist/src/cli/postern.js install --root /image --as-knockd
 
 FROM node:20-bookworm-slim
-# Redis is postern's private one; conntrack is for kill_established; tini reaps what commands leave.
+# Redis is postern's private one; conntrack is for kill_established; tini reaps what commands leave;
+# with netbase, nft says tcp and not 6.
 #
 # Docker gives a user who is not root no rights, only the possibility to gain them (the bounding set).
 # So a copy of setpriv carries the two rights that postern needs as file capabilities, and hands
 # them on. It must be the first program of the container: then they hold under no-new-privileges too.
 RUN apt-get update \
  && apt-get install -y --no-install-recommends \
-    conntrack iproute2 libcap2-bin libpcap0.8 nftables redis-server tini util-linux \
+    conntrack iproute2 libcap2-bin libpcap0.8 netbase nftables redis-server tini util-linux \
  && groupadd --gid 10001 postern \
  && useradd --uid 10001 --gid postern --no-log-init --no-create-home \
     --home-dir /var/lib/postern --shell /usr/sbin/nologin postern \

@@ -4,46 +4,17 @@
 # Debian's package debootstrap.
 #   scripts/dockerfile-in-chroot.sh FOLDER
 # FOLDER/STAGE becomes the root of each stage, the last one is FOLDER/image; FOLDER/image.env and .cmd
-# are its ENV and CMD. FOLDER/base stands in for node:20-bookworm and its slim sister: Debian's minbase,
-# with this machine's Node where those images have theirs. It is kept for the next time.
+# are its ENV and CMD. FOLDER/base stands in for node:20-bookworm and its slim sister, and is kept.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-# What official images have; the stand-in brings it, so that build scripts are treated as there.
-npm_of_node_20=10.8.2
 
 say() { printf '%s\n' "$*" >&2; }
 die() { say "$*"; exit 1; }
 [ "$EUID" = 0 ] || die "Run this as root."
 [ $# = 1 ] || die "usage: dockerfile-in-chroot.sh FOLDER"
-command -v debootstrap >/dev/null || die "debootstrap is missing: apt-get install debootstrap"
-mkdir -p "$1"
+bash "$root/scripts/node-image-in-chroot.sh" "$1"
 work=$(cd "$1" && pwd)
-
-make_base() {
-  local base=$work/base.new node
-  node=$(readlink -f "$(command -v node)")
-  [[ $("$node" --version) == v20.* ]] || die "The images have Node 20; this is $("$node" --version)."
-  say "BASE debootstrap bookworm"
-  rm -rf "$base"
-  debootstrap --variant=minbase --include=ca-certificates bookworm "$base" >"$work/base.log" 2>&1 ||
-    die "debootstrap failed: $work/base.log"
-  install -m 755 "$node" "$base/usr/local/bin/node"
-  cp -a "$(dirname "$node")/../include/node" "$base/usr/local/include/node"
-  local modules=$base/usr/local/lib/node_modules
-  mkdir -p "$modules"
-  (cd "$work" && npm pack --silent "npm@$npm_of_node_20" >/dev/null)
-  tar -xzf "$work/npm-$npm_of_node_20.tgz" -C "$modules" && mv "$modules/package" "$modules/npm"
-  ln -s ../lib/node_modules/npm/bin/npm-cli.js "$base/usr/local/bin/npm"
-  # As in Debian's images, packages start no service.
-  printf '#!/bin/sh\nexit 101\n' >"$base/usr/sbin/policy-rc.d"
-  chmod 755 "$base/usr/sbin/policy-rc.d"
-  # How this machine reaches the network.
-  cp /etc/resolv.conf "$base/etc/resolv.conf"
-  cp /etc/ssl/certs/ca-certificates.crt "$base/etc/ssl/certs/ca-certificates.crt"
-  echo 'cafile=/etc/ssl/certs/ca-certificates.crt' >"$base/root/.npmrc"
-  mv "$base" "$work/base"
-}
 
 # What .dockerignore leaves: its lines are *, !NAME, and below those names what is not taken.
 make_context() {
@@ -128,7 +99,6 @@ step() {
   esac
 }
 
-[ -d "$work/base" ] || make_base
 make_context
 while read -r word rest; do
   say "$word $rest"

@@ -8,7 +8,8 @@ settings=/etc/postern
 state=/var/lib/postern
 
 if [ ! -e $settings/cluster.key ]; then
-  postern cluster init $settings/cluster.key
+  postern cluster init $settings/cluster.key >/dev/null
+  postern cluster key $settings/cluster.key
 fi
 if [ ! -e $settings/redis.password ]; then
   password=$(head -c 24 /dev/urandom | base64)
@@ -23,4 +24,5 @@ if [ ! -e $state/sequences/admin ]; then
   install -d -m 700 $state/sequences
   install -m 600 /source/sequences $state/sequences/admin
 fi
-postern check $settings/knockd.conf
+# Here it has neither the interface nor the rights to look at the firewall: only errors count.
+found=$(postern check $settings/knockd.conf) || { printf '%s\n' "$found"; exit 1; }
