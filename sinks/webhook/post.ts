@@ -38,8 +38,16 @@ export function post(what: Post, signal: AbortSignal): Promise<Answer> {
   return new Promise((resolve, reject) => {
     signal.throwIfAborted();
     const send = what.target.isTls ? requestTls : requestPlain;
-    const sent = send(optionsOf(what));
+    let isOver = false;
+    // A request that was just made gets its socket a tick later, and so does its end: an address
+    // that is known only now would still be connected to.
+    const lookup: LookupFunction = (hostname, options, callback) =>
+      what.lookup(hostname, options, (error, address, family) =>
+        callback(isOver ? new Error('over') : error, address, family),
+      );
+    const sent = send(optionsOf(what, lookup));
     const end = (): void => {
+      isOver = true;
       clearTimeout(timer);
       signal.removeEventListener('abort', cancel);
       sent.destroy();
@@ -84,7 +92,10 @@ type SocketOptions = Pick<
 > &
   Pick<ConnectionOptions, 'secureContext' | 'rejectUnauthorized'>;
 
-function optionsOf({ target, headers, body, timeoutMs, lookup, secureContext }: Post) {
+function optionsOf(
+  { target, headers, body, timeoutMs, secureContext }: Post,
+  lookup: LookupFunction,
+): RequestOptions {
   const options: RequestOptions & SocketOptions = {
     method: 'POST',
     hostname: target.hostname,

@@ -21,6 +21,12 @@ export const GRANT: SinkGrant = {
   atMs: Date.UTC(2026, 0, 2, 3, 4, 6),
 };
 
+/** For random tests; fast-check prints the seed of what failed, and SINK_SEED takes it back. */
+export const random = (numRuns: number) => ({
+  numRuns: Math.ceil(numRuns * Number(process.env['SINK_SCALE'] ?? 1)),
+  ...(process.env['SINK_SEED'] !== undefined && { seed: Number(process.env['SINK_SEED']) }),
+});
+
 /** A signal that nobody aborts. */
 export const never = new AbortController().signal;
 

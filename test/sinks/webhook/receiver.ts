@@ -28,6 +28,8 @@ export function answers(status: string, headers: readonly string[] = [], body = 
 export class Receiver {
   readonly requests: Received[] = [];
   connections = 0;
+  /** Also when it listens no more. */
+  port = 0;
   behaviours: Behaviour[] = [answers('204 No Content')];
   readonly #server: Server;
   readonly #open = new Set<Socket>();
@@ -44,15 +46,12 @@ export class Receiver {
     );
   }
 
-  async listen(address = '127.0.0.1'): Promise<this> {
-    this.#server.listen(0, address);
+  async listen(address = '127.0.0.1', port = 0): Promise<this> {
+    this.#server.listen(port, address);
     await once(this.#server, 'listening');
-    return this;
-  }
-
-  get port(): number {
     // A server that listens on a TCP port has an address of that form.
-    return (this.#server.address() as AddressInfo).port;
+    this.port = (this.#server.address() as AddressInfo).port;
+    return this;
   }
 
   /** Nobody is connected any more. */
