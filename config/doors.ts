@@ -21,6 +21,7 @@ export function emptyDoor(defaults: DoorDefaults): DoorDraft {
     tcpFlags: ANY_FLAGS,
     allow: [],
     killEstablished: false,
+    sinks: [],
     cmdTimeoutMs: 10_000,
     runOn,
     reknock,

@@ -4,6 +4,7 @@
  */
 
 import type { Knock, Protocol } from '../machines/types.js';
+import type { SinkSettings } from '../sinks/settings.js';
 
 /** TCP flag bits, as they stand in byte 13 of the TCP header (RFC 9293). */
 export const TCP_FLAG = { fin: 1, syn: 2, rst: 4, psh: 8, ack: 16, urg: 32 } as const;
@@ -49,6 +50,8 @@ export interface Door {
   readonly allow: readonly AllowRule[];
   /** `kill_established`: connections that are up end with the grant. */
   readonly killEstablished: boolean;
+  /** `sinks`: which of the configuration's sinks act on its grants too, each once. */
+  readonly sinks: readonly string[];
   /** `Cmd_Timeout`: how long a grant stays open (G1). */
   readonly cmdTimeoutMs: number;
   readonly reknock: Reknock;
@@ -136,6 +139,8 @@ export interface Configuration {
   readonly file: string;
   readonly options: Options;
   readonly doors: readonly Door[];
+  /** The sections [webhook:NAME], [email:NAME] and [module:NAME]; no two have one name. */
+  readonly sinks: readonly SinkSettings[];
 }
 
 /** One finding about a configuration. Never holds a port of a sequence (DESIGN 9). */

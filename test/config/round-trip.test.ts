@@ -121,6 +121,7 @@ function expected(written: Written, index: number): Omit<Door, 'line'> {
     tcpFlags: { required: bits(true), excluded: bits(false) },
     commandTimeoutMs: 60_000,
     stopRetries: 10,
+    sinks: [],
     ...rest,
   };
 }

@@ -10,6 +10,7 @@ export function testDoor(overrides: Partial<Door> = {}): Door {
     tcpFlags: { required: 0, excluded: 0 },
     allow: [],
     killEstablished: false,
+    sinks: [],
     cmdTimeoutMs: 10_000,
     reknock: 'extend',
     runOn: 'here',
