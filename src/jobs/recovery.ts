@@ -34,8 +34,8 @@ export async function recover(given: RecoveryContext): Promise<void> {
   const fold = createGrantFold();
   const openings: Openings = new Map();
   const boots = new Boots();
+  // All of it is ours, also what this host wrote under a name that it had before.
   for await (const event of context.journal.read()) {
-    if (event.host !== context.host) continue;
     fold.apply(event);
     boots.apply(event);
     if (event.type === 'Completed' && event.grant !== undefined) {
@@ -54,7 +54,8 @@ export async function recover(given: RecoveryContext): Promise<void> {
   await restoreCooldowns(openings, context);
   // A start command that is still running must not open what is being closed.
   const unsettled = grants.filter(isUnsettled(doors, context)).map(idOf);
-  await endSurvivors(new Set(unsettled), context.host);
+  const hosts = grants.map((state) => state.context.host);
+  await endSurvivors(new Set(unsettled), new Set([context.host, ...hosts]));
   await takeOverAll(
     grants.filter(({ phase }) => phase !== 'completed'),
     doors,

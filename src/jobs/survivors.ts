@@ -7,13 +7,16 @@ const TERM_GRACE_MS = 1000;
 const POLL_MS = 20;
 
 /**
- * Ends every process group with a member that carries one of these grants as POSTERN_GRANT, and this
- * host as POSTERN_HOST (hosts of a cluster may share a kernel, and a grant): SIGTERM, and a second
+ * Ends every process group with a member that carries one of these grants as POSTERN_GRANT, and one
+ * of these hosts as POSTERN_HOST (hosts of a cluster may share a kernel, and a grant): SIGTERM, and a second
  * later SIGKILL. Resolves when they are gone. Our own group is spared.
  */
-export async function endSurvivors(grants: ReadonlySet<string>, host: string): Promise<number> {
+export async function endSurvivors(
+  grants: ReadonlySet<string>,
+  hosts: ReadonlySet<string>,
+): Promise<number> {
   if (grants.size === 0) return 0;
-  const survivors = () => survivingGroups(grants, host);
+  const survivors = () => survivingGroups(grants, hosts);
   const groups = survivors();
   for (const group of groups) signalGroup(group, 'SIGTERM');
   if (await areGone(survivors, TERM_GRACE_MS)) return groups.size;
@@ -30,7 +33,10 @@ async function areGone(survivors: () => ReadonlySet<number>, withinMs: number): 
   return false;
 }
 
-function survivingGroups(grants: ReadonlySet<string>, host: string): Set<number> {
+function survivingGroups(
+  grants: ReadonlySet<string>,
+  hosts: ReadonlySet<string>,
+): ReadonlySet<number> {
   const groups = new Set<number>();
   const own = groupOf('self');
   for (const name of readdirSync('/proc')) {
@@ -39,7 +45,8 @@ function survivingGroups(grants: ReadonlySet<string>, host: string): Set<number>
     const grant = variable(environment, 'GRANT');
     if (grant === undefined || !grants.has(grant)) continue;
     // An older postern did not say which host it was, and had no grants of other hosts.
-    if ((variable(environment, 'HOST') ?? host) !== host) continue;
+    const host = variable(environment, 'HOST');
+    if (host !== undefined && !hosts.has(host)) continue;
     const group = groupOf(name);
     if (group !== undefined && group > 1 && group !== own) groups.add(group);
   }

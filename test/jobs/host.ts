@@ -32,7 +32,8 @@ export interface Running {
   crash(): Promise<void>;
 }
 
-export interface RunOptions extends Pick<GrantsOptions, 'layers' | 'clock' | 'keepFrom'> {
+export interface RunOptions
+  extends Partial<Pick<GrantsOptions, 'host' | 'layers' | 'clock' | 'keepFrom'>> {
   readonly journalLength?: number;
 }
 
@@ -76,6 +77,14 @@ export class TestHost {
     const { pid } = this.#redis;
     if (pid === undefined) throw new Error('no redis-server');
     return pid;
+  }
+
+  /** Kills redis-server; resolves once it was started again. */
+  async killRedis(): Promise<void> {
+    const killed = this.redisPid;
+    process.kill(killed, 'SIGKILL');
+    const another = () => this.#redis.pid !== undefined && this.#redis.pid !== killed;
+    await poll(another, 'redis-server runs again');
   }
 
   /** Forgets everything of earlier tests. */

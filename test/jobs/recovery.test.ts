@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { grantId } from '../../src/journal/events.js';
 import type { RedisJournal } from '../../src/journal/redis-journal.js';
+import { eventually } from '../support/eventually.js';
 import { poll } from '../support/poll.js';
 import { pidAlive, pidGone } from '../support/processes.js';
 import { grantOf, HOST, SOURCE, TestHost } from './host.js';
@@ -75,6 +76,17 @@ describe('recovery of grants', () => {
     const [closing] = await host.eventsOf(running, 'Closing');
     assert.match(failed?.reason ?? '', /while it was opening/);
     assert.equal(closing?.cause, 'recovery');
+  });
+
+  it('takes over what this host opened under a name that it had before', async () => {
+    const door = host.door({ name: 'renamed', cmdTimeoutMs: 500 });
+    const before = await host.run();
+    await before.grants.complete(host.completion(door));
+    await eventually('open', () => before.grants.status()[0]?.state === 'open');
+    await before.stop();
+    const running = await host.run({ host: 'renamed' });
+    await none(running);
+    assert.deepEqual(host.lines('renamed'), [`start ${SOURCE}`, `stop ${SOURCE}`]);
   });
 
   it('leaves a start command without a stop running, and has no grant for it any more', async () => {
