@@ -2,6 +2,7 @@
  * Which addresses a webhook may be sent to with `private_targets = no` (T16): those of other hosts
  * in the public internet, and no other.
  */
+import { isIP } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import ipaddr from 'ipaddr.js';
 import { canonicalAddress } from '../../config/address.js';
@@ -18,7 +19,7 @@ const GLOBAL_UNICAST: [ipaddr.IPv6, number] = [ipaddr.IPv6.parse('2000::'), 3];
  * public, whatever is inside.
  */
 export function whyNotPublic(address: string, own = ownAddresses()): string | undefined {
-  if (!ipaddr.isValid(address)) return 'no IP address';
+  if (isIP(address) === 0) return 'no IP address';
   const canonical = canonicalAddress(address) ?? address;
   if (own.has(canonical)) return 'an address of this host';
   const parsed = ipaddr.parse(address);
