@@ -51,9 +51,12 @@ export class Follower {
   async catchUp(signal: AbortSignal): Promise<void> {
     const { shared } = this.#options;
     const open = new Map<string, Written<CompletedOrder>>();
+    let unread = 0;
     for await (const entry of shared.read(this.#last, signal)) {
       this.#last = entry.streamId;
-      const message = this.#take(entry);
+      const message = this.#take(entry, () => {
+        unread += 1;
+      });
       if (message === undefined) continue;
       const { host, atMs, order } = message;
       const heldMs = this.#heldMs(entry);
@@ -65,6 +68,10 @@ export class Follower {
         await this.#revoke({ order, host, atMs }, open);
       }
     }
+    if (unread > 0) {
+      const why = 'another key signed them, or nobody of the cluster';
+      this.#options.log.warn({ unread, why }, 'older messages of the cluster were left aside');
+    }
     for (const written of open.values()) await this.#accept(written);
   }
 
@@ -72,7 +79,7 @@ export class Follower {
   async follow(signal: AbortSignal): Promise<void> {
     for await (const entry of this.#options.shared.follow(this.#last, signal)) {
       this.#last = entry.streamId;
-      const message = this.#take(entry);
+      const message = this.#take(entry, this.#options.onRejected);
       if (message === undefined) continue;
       const { host, atMs, order } = message;
       const heldMs = this.#heldMs(entry);
@@ -93,8 +100,11 @@ export class Follower {
   }
 
   /** The order in an entry; reports go to the view. */
-  #take(entry: StreamEntry): (ClusterMessage & { readonly kind: 'order' }) | undefined {
-    const { unseal, view, onRejected } = this.#options;
+  #take(
+    entry: StreamEntry,
+    onRejected: (why: string) => void,
+  ): (ClusterMessage & { readonly kind: 'order' }) | undefined {
+    const { unseal, view } = this.#options;
     const message = unseal(entry);
     if (typeof message === 'string') {
       onRejected(message);
