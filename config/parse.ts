@@ -57,7 +57,11 @@ export function parseConfiguration(text: string, file: string): ParsedConfigurat
     );
   const diagnostics = inOrder(findings.list);
   if (hasErrors(diagnostics)) return { diagnostics, places };
-  return { configuration: { file, options: optionsOf(draft), doors, sinks: [] }, diagnostics, places };
+  return {
+    configuration: { file, options: optionsOf(draft), doors, sinks: [] },
+    diagnostics,
+    places,
+  };
 }
 
 /** By place in the file; findings about the whole file first. */
