@@ -107,7 +107,6 @@ class Webhook {
   }
 
   async #tell(call: SinkCall, signal: AbortSignal): Promise<void> {
-    signal.throwIfAborted();
     const { origin } = this.#loaded.target;
     if (this.#isGone) {
       const since = 'answered 410 Gone before, so nothing more is sent to it';
