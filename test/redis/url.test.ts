@@ -101,7 +101,10 @@ const BAD = [
   'redis+sentinel://h/m/1/2',
 ];
 
-describe('parseRedisUrl', () => {
+const seed = Number(process.env['REDIS_SEED'] ?? Math.floor(Math.random() * 1e9));
+const numRuns = Number(process.env['REDIS_URLS'] ?? 2000);
+
+describe(`parseRedisUrl (REDIS_SEED=${seed})`, () => {
   for (const [url, address] of GOOD) {
     it(`understands ${url}`, () => assert.deepEqual(parseRedisUrl(url), address));
   }
@@ -127,6 +130,7 @@ describe('parseRedisUrl', () => {
           assert.deepEqual([username, password], [user, word]);
         },
       ),
+      { seed, numRuns },
     );
   });
 
@@ -144,6 +148,7 @@ describe('parseRedisUrl', () => {
           }
         }
       }),
+      { seed, numRuns },
     );
   });
 });
