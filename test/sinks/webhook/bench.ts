@@ -1,12 +1,14 @@
+import assert from 'node:assert/strict';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { WebhookSettings } from '../../../sinks/settings.js';
 import type { Sink, SinkGrant } from '../../../sinks/types.js';
+import { WebhookFailure } from '../../../sinks/webhook/failure.js';
 import { createWebhook } from '../../../sinks/webhook/webhook.js';
 import { recordingLog } from '../../support/recording-log.js';
 import { type Certificates, makeCertificates } from './certificates.js';
-import { Receiver } from './receiver.js';
+import { type Behaviour, Receiver } from './receiver.js';
 
 export const SECRET = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8GKYo=';
 
@@ -81,6 +83,21 @@ export class WebhookBench {
   sink(changes: Partial<WebhookSettings> = {}): Promise<Sink> {
     const resolve = async () => [{ address: '127.0.0.1', family: 4 }];
     return createWebhook(this.settings(changes), { log: this.log, resolve });
+  }
+
+  /** How an attempt fails at a receiver that behaves so. */
+  async failure(
+    behaviour: Behaviour | undefined,
+    changes: Partial<WebhookSettings> = {},
+  ): Promise<WebhookFailure> {
+    if (behaviour !== undefined) this.receiver.behaviours = [behaviour];
+    const sink = await this.sink(changes);
+    const error: unknown = await sink.open(GRANT, never).then(
+      () => 'delivered',
+      (reason: unknown) => reason,
+    );
+    assert.ok(error instanceof WebhookFailure, String(error));
+    return error;
   }
 
   async dispose(): Promise<void> {
