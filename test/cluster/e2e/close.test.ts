@@ -34,7 +34,6 @@ describe('postern close in a cluster', function () {
         await eventually('open for the other', () => client.connects(host.v4, port, other));
       }
     }
-    await cluster.together();
     for (const { name } of [kernel, commands]) {
       const { code, stdout, stderr } = await b2.ask('close', name, CLIENT.v4);
       assert.equal(code, 0, stdout + stderr);
