@@ -143,6 +143,8 @@ check_failures() {
   eventually 20 "and so does one that joins" reaches $b3 8080
   eventually 40 "it is shut in time on the one" shut $b2 8080
   eventually 10 "and on the other" shut $b3 8080
+  compose kill --signal HUP bastion1 >/dev/null 2>&1
+  eventually 5 "SIGHUP reloads" says bastion1 'configuration reloaded'
   compose stop bastion1 >/dev/null 2>&1
   [ "$(compose ps -a bastion1 --format '{{.ExitCode}}')" = 0 ] || fail "a bastion does not end by itself"
   ok "docker compose stop ends a bastion, with exit code 0"
