@@ -13,6 +13,7 @@ export const FINDINGS = {
   POSTERN_E_CONFIG_VALUE: 'A value is not what the directive takes.',
   POSTERN_E_CONFIG_SEQUENCE: 'A sequence has a knock that is no port, or too many knocks.',
   POSTERN_E_CONFIG_DOOR: 'A door has no sequence.',
+  POSTERN_E_CONFIG_SINK: 'A sink has no proper name of its own, lacks a line, or is not there.',
   POSTERN_E_ONE_TIME: 'A one-time sequence file cannot be read or rewritten.',
   POSTERN_W_IGNORED_TEXT: 'Text behind a value is ignored, as knockd does.',
   POSTERN_W_REPEATED: 'A directive or a door name is given twice.',
@@ -34,6 +35,7 @@ export const FINDINGS = {
   POSTERN_W_FIREWALL_UNKNOWN: "What this host's firewall does to a door cannot be told.",
   POSTERN_W_RUN_ON: 'Where a door acts is not what was probably meant.',
   POSTERN_W_CLUSTER: 'This host would take no part in its cluster, for a file that it needs.',
+  POSTERN_W_SINK: 'A sink could not do what it is for, or no door names it.',
   POSTERN_W_ONE_TIME: 'A one-time sequence file is used up, or has lines that are skipped.',
   POSTERN_W_INTERFACE: 'An interface is not there (yet).',
 } as const;

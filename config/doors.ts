@@ -5,13 +5,15 @@ import { ANY_FLAGS, readTcpFlags } from './flags.js';
 import { type DoorDefaults, SHARED_DIRECTIVES } from './options.js';
 import { map } from './reading.js';
 import { readSequence } from './sequence.js';
+import { type NamedSink, sinkNames } from './sink-names.js';
 import type { Door, FlagRule, SequenceSource } from './types.js';
 import { address, atoiSeconds, nonEmpty, openTime, part, verbatim, yesOrNo } from './values.js';
 
 /** A door being read; what both kinds of sequence become is decided at its end. */
-export type DoorDraft = Omit<Door, 'name' | 'line' | 'sequence'> & {
+export type DoorDraft = Omit<Door, 'name' | 'line' | 'sequence' | 'sinks'> & {
   readonly fixed?: SequenceSource;
   readonly oneTime?: SequenceSource;
+  readonly namedSinks: readonly NamedSink[];
 };
 
 export function emptyDoor(defaults: DoorDefaults): DoorDraft {
@@ -21,7 +23,7 @@ export function emptyDoor(defaults: DoorDefaults): DoorDraft {
     tcpFlags: ANY_FLAGS,
     allow: [],
     killEstablished: false,
-    sinks: [],
+    namedSinks: [],
     cmdTimeoutMs: 10_000,
     runOn,
     reknock,
@@ -65,6 +67,7 @@ export const DOOR_DIRECTIVES: readonly Directive<DoorDraft>[] = [
   { name: 'Stop_Command', read: part(verbatim, (stopCommand) => ({ stopCommand })) },
   { name: 'Stop_Command_6', read: part(verbatim, (stopCommand6) => ({ stopCommand6 })) },
   { name: 'allow', read: part(allowRules, (allow) => ({ allow })) },
+  { name: 'sinks', read: part(sinkNames, (namedSinks) => ({ namedSinks })) },
   { name: 'kill_established', read: part(yesOrNo, (killEstablished) => ({ killEstablished })) },
   ...SHARED_DIRECTIVES,
 ];

@@ -41,7 +41,8 @@ export async function loadConfiguration(file: string): Promise<LoadedConfigurati
   const text = read.content.toString('utf8');
   const parsed = parseConfiguration(text, file);
   if (readableByOthers(read.stats)) {
-    const secrets = holdsPassword(parsed.configuration) ? 'sequences and a password' : 'sequences';
+    const isSecret = parsed.configuration !== undefined && holdsPassword(parsed.configuration);
+    const secrets = isSecret ? 'sequences and a password' : 'sequences';
     const message = `every user of this host can read the ${secrets} in it; chmod o-r it`;
     findings.warning('POSTERN_W_READABLE', WHOLE_FILE, message);
   }
@@ -52,10 +53,16 @@ export async function loadConfiguration(file: string): Promise<LoadedConfigurati
   return { ...parsed, diagnostics, text };
 }
 
-/** Whether a URL in it has a password: then also a file without a door is to be kept from others. */
-function holdsPassword(configuration: Configuration | undefined): boolean {
-  const { redis, localRedis } = configuration?.options ?? {};
-  return [redis, localRedis].some((url) => url !== undefined && /:[^/@]*@/.test(url));
+/**
+ * Whether a URL in it has a password: then also a file without a door is to be kept from others. Who
+ * knows the URL of a webhook may post to it, so that is one as a whole.
+ */
+function holdsPassword({ options, sinks }: Configuration): boolean {
+  const { redis, localRedis } = options;
+  return (
+    sinks.some(({ kind }) => kind === 'webhook') ||
+    [redis, localRedis].some((url) => url !== undefined && /:[^/@]*@/.test(url))
+  );
 }
 
 /** Findings about the lines of one-time files; what is wrong with a file itself is of the door. */

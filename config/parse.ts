@@ -1,6 +1,14 @@
 /** Text of a knockd.conf to a typed configuration; pure. Every finding is reported, not the first. */
 import { checkClusterOptions } from './cluster.js';
-import { type Findings, findingsOf, hasErrors, type Place, WHOLE_FILE } from './diagnostics.js';
+import {
+  type Findings,
+  findingsOf,
+  hasErrors,
+  type Place,
+  quoted,
+  WHOLE_FILE,
+} from './diagnostics.js';
+import { nearestDirective } from './directives.js';
 import { DOOR_DIRECTIVES, type DoorDraft, emptyDoor } from './doors.js';
 import { readSections, type Section, trim } from './lines.js';
 import {
@@ -10,6 +18,8 @@ import {
   type OptionsDraft,
 } from './options.js';
 import { isUseSyslog, readDirectives } from './read-directives.js';
+import type { NamedSink } from './sink-names.js';
+import { isSinkSection, readSinks } from './sinks.js';
 import type { Configuration, Diagnostic, Door, Options, SequenceSource } from './types.js';
 
 /**
@@ -39,7 +49,8 @@ export function parseConfiguration(text: string, file: string): ParsedConfigurat
   const sections = readSections(text, findings);
   const places = new Map<string, ReadonlyMap<string, Place>>();
   const draft = readOptions(sections, places, findings);
-  const named = sections.filter(({ name }) => name !== OPTIONS && trim(name) !== '');
+  const { sinks, names } = readSinks(sections, places, findings);
+  const named = sections.filter(isDoorSection);
   const surplus = named[MAX_DOORS];
   if (surplus) {
     const message = `the file has ${named.length} doors; it may have ${MAX_DOORS} at most`;
@@ -47,7 +58,7 @@ export function parseConfiguration(text: string, file: string): ParsedConfigurat
   }
   const doors = named
     .slice(0, MAX_DOORS)
-    .map((section) => readDoor(section, draft, places, findings))
+    .map((section) => readDoor(section, draft, names, places, findings))
     .filter((door) => door !== undefined);
   if (doors.length === 0 && !hasErrors(findings.list))
     findings.warning(
@@ -58,7 +69,7 @@ export function parseConfiguration(text: string, file: string): ParsedConfigurat
   const diagnostics = inOrder(findings.list);
   if (hasErrors(diagnostics)) return { diagnostics, places };
   return {
-    configuration: { file, options: optionsOf(draft), doors, sinks: [] },
+    configuration: { file, options: optionsOf(draft), doors, sinks },
     diagnostics,
     places,
   };
@@ -92,9 +103,15 @@ function readOptions(
   return draft;
 }
 
+function isDoorSection(section: Section): boolean {
+  const { name } = section;
+  return name !== OPTIONS && trim(name) !== '' && !isSinkSection(section);
+}
+
 function readDoor(
   section: Section,
   defaults: DoorDefaults,
+  sinkNames: ReadonlySet<string>,
   places: Map<string, ReadonlyMap<string, Place>>,
   findings: Findings,
 ): Door | undefined {
@@ -105,14 +122,16 @@ function readDoor(
   const before = findings.list.length;
   const draft = readDirectives(section.directives, DOOR_DIRECTIVES, empty, seen, findings);
   const sequence = sequenceOf(section, draft, seen, findings);
+  checkSinks(draft.namedSinks, sinkNames, seen, findings);
   if (!sequence) {
     // A line in error may be the sequence: then that line says enough.
     if (!hasErrors(findings.list.slice(before))) reportNoSequence(section, findings);
     return undefined;
   }
-  const { fixed: _fixed, oneTime: _oneTime, ...door } = draft;
+  const { fixed: _fixed, oneTime: _oneTime, namedSinks, ...door } = draft;
   warnOfTime(sequence, door, seen, findings);
-  return { name, line: section.line, sequence, ...door };
+  const sinks = namedSinks.map((sink) => sink.name);
+  return { name, line: section.line, sequence, ...door, sinks };
 }
 
 /** Two doors of one name are both live in knockd; here the second is shown as `name#2`. */
@@ -142,6 +161,24 @@ function sequenceOf(
     findings.warning('POSTERN_W_MISPLACED', place, `Sequence ${message}`);
   }
   return oneTime ?? fixed;
+}
+
+/** The sinks that a door names must be there, wherever in the file. */
+function checkSinks(
+  named: readonly NamedSink[],
+  names: ReadonlySet<string>,
+  seen: ReadonlyMap<string, Place>,
+  findings: Findings,
+): void {
+  const { line, column } = seen.get('sinks') ?? WHOLE_FILE;
+  for (const { name, offset } of named.filter((sink) => !names.has(sink.name))) {
+    const known = [...names].map((each) => ({ name: each }));
+    const nearest = nearestDirective(known, name);
+    const hint =
+      nearest === undefined ? 'add a section with that header' : `did you mean ${nearest}?`;
+    const message = `sinks names ${quoted(name)}, but there is no such sink; ${hint}`;
+    findings.error('POSTERN_E_CONFIG_SINK', { line, column: column + offset }, message);
+  }
 }
 
 function reportNoSequence(section: Section, findings: Findings): void {

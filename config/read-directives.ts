@@ -5,6 +5,7 @@ import { DOOR_DIRECTIVES } from './doors.js';
 import type { DirectiveLine } from './lines.js';
 import { OPTION_DIRECTIVES } from './options.js';
 import type { Remark } from './reading.js';
+import { SINK_DIRECTIVES } from './sink-directives.js';
 
 /** Folds the directives of one section into a draft; `seen` learns where each one stands. */
 export function readDirectives<D>(
@@ -110,7 +111,11 @@ function findElsewhere(key: string): string | undefined {
   if (option) return `${option.name} is a global; move it to the [options] section`;
   const door = findDirective(DOOR_DIRECTIVES, key);
   if (door) return `${door.name} belongs to a door; move it below the [name] of one`;
-  return undefined;
+  const sinks = Object.entries(SINK_DIRECTIVES)
+    .filter(([, known]) => known.some(({ name }) => name === key.toLowerCase()))
+    .map(([kind]) => `[${kind}:NAME]`);
+  if (sinks.length === 0) return undefined;
+  return `${key.toLowerCase()} belongs to a sink; move it below the header of one, ${sinks.join(' or ')}`;
 }
 
 /** `sequence 7000,8000`: the = is missing. */

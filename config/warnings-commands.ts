@@ -29,9 +29,11 @@ export function warnOfCommands(door: Door, locate: Locate, findings: Findings): 
 
 function warnOfNoStart(door: Door, place: Place, findings: Findings): void {
   const stops = Boolean(door.stopCommand || door.stopCommand6);
-  if (door.allow.length > 0 && !stops) return;
-  const does =
-    door.allow.length > 0 ? 'has no Start_Command' : 'has no command, so opening it does nothing';
+  const doesMore = door.allow.length > 0 || door.sinks.length > 0;
+  if (doesMore && !stops) return;
+  const does = doesMore
+    ? 'has no Start_Command'
+    : 'has no command, no allow and no sinks, so opening it does nothing';
   const stop = stops ? ', and its Stop_Command never runs' : '';
   findings.warning('POSTERN_W_NO_COMMAND', place, `door [${door.name}] ${does}${stop}`);
 }

@@ -10,6 +10,7 @@ import { warnOfAllow, warnOfFirewallOptions } from './warnings-allow.js';
 import { warnOfCluster } from './warnings-cluster.js';
 import { warnOfCommands } from './warnings-commands.js';
 import { warnOfOrder, warnOfOverlaps } from './warnings-sequences.js';
+import { sinksMayClose, warnOfSinks } from './warnings-sinks.js';
 
 /** What this host looks like; what is not given is not warned of. */
 export interface HostFacts {
@@ -33,7 +34,7 @@ export function configurationWarnings(
   for (const door of configuration.doors) {
     const place = locate(door, 'Sequence');
     warnOfFlags(door, locate, findings);
-    warnOfTimes(door, places, locate, findings);
+    warnOfTimes(door, sinksMayClose(door, configuration.sinks), places, locate, findings);
     warnOfCommands(door, locate, findings);
     warnOfAllow(door, configuration.options, locate, findings);
     if (door.sequence.kind === 'fixed') {
@@ -44,6 +45,7 @@ export function configurationWarnings(
   warnOfOverlaps(configuration.doors, locate, findings);
   warnOfFirewallOptions(configuration, findings);
   warnOfCluster(configuration, places, findings);
+  warnOfSinks(configuration, places, findings);
   warnOfInterfaces(configuration, host, findings);
   return findings.list;
 }
@@ -75,7 +77,13 @@ function warnOfFlags(door: Door, locate: Locate, findings: Findings): void {
     );
 }
 
-function warnOfTimes(door: Door, places: Places, locate: Locate, findings: Findings): void {
+function warnOfTimes(
+  door: Door,
+  tellsOfEnd: boolean,
+  places: Places,
+  locate: Locate,
+  findings: Findings,
+): void {
   const allows = door.allow.length > 0;
   const stops = Boolean(door.stopCommand || door.stopCommand6);
   const given = places.get(door.name)?.has('Cmd_Timeout') ?? false;
@@ -86,11 +94,12 @@ function warnOfTimes(door: Door, places: Places, locate: Locate, findings: Findi
       `door [${door.name}] has ${allows ? 'allow' : 'a stop command'} but no Cmd_Timeout; it ` +
         `closes after ${door.cmdTimeoutMs / 1000} seconds`,
     );
-  if (!allows && !stops && given)
+  if (!allows && !stops && !tellsOfEnd && given)
     findings.warning(
       'POSTERN_W_TIMEOUT',
       locate(door, 'Cmd_Timeout'),
-      `Cmd_Timeout has no effect, for door [${door.name}] has no Stop_Command and no allow`,
+      `Cmd_Timeout has no effect, for door [${door.name}] has no Stop_Command, no allow, and no ` +
+        'sink that is told when it closes',
     );
 }
 

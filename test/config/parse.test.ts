@@ -22,6 +22,7 @@ describe('parseConfiguration', () => {
       tcpFlags: { required: 0, excluded: 0 },
       startCommand: 'echo %IP%',
       allow: [],
+      sinks: [],
       killEstablished: false,
       cmdTimeoutMs: 10_000,
       runOn: 'here',

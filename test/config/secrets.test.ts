@@ -46,6 +46,20 @@ const line = fc
       'redis_wait = ',
       'clock_tolerance = ',
       'run_on = ',
+      'sinks = ',
+      'sinks = webhook:',
+      'url = ',
+      'url = https://h/#',
+      'url = smtp://me:',
+      'secret_file = ',
+      'timeout = ',
+      'events = ',
+      'port = ',
+      'user = ',
+      'from = ',
+      'to = a@b, ',
+      'tls = ',
+      'path = ',
       '',
       '[',
       '= ',
@@ -59,7 +73,9 @@ const interfaces = fc.array(port).map((ports) => `interface = ${ports.join(', ')
 
 const section = fc
   .tuple(
-    fc.constantFrom('[door]', '[options]', '[other]', ''),
+    fc.constantFrom(
+      ...['[door]', '[options]', '[other]', '', '[webhook:a]', '[email:b]', '[module:c]'],
+    ),
     fc.array(fc.oneof({ arbitrary: line, weight: 9 }, interfaces), { maxLength: 6 }),
   )
   .map(([header, lines]) => [header, ...lines].join('\n'));
