@@ -6,6 +6,7 @@ import type { EventOf } from '../journal/events.js';
 import type { ActContext } from './acts.js';
 import type { Arbiter } from './arbiter.js';
 import type { Ledger } from './ledger.js';
+import type { ObserveGrant } from './record.js';
 import type { SinkDeadlines } from './sink-deadlines.js';
 
 export type CloseCause = EventOf<'Closing'>['cause'];
@@ -40,6 +41,8 @@ export interface ArbiterContext extends ActContext {
   readonly closeBackoffMs: (attempt: number) => number;
   /** Asks for a close job at the arbiter's deadline. */
   readonly scheduleClose: (arbiter: Arbiter) => void;
+  /** Told of each event of each grant as it happens; absent: nobody wants to know. */
+  readonly observe?: ObserveGrant;
 }
 
 export interface ArbiterGrant {

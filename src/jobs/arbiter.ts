@@ -62,7 +62,7 @@ export class Arbiter {
     this.#sinks = grant.sinks;
     this.#closable = grant.sinks.filter(({ close }) => close !== undefined);
     this.#with = context;
-    this.#record = new GrantRecord(grant.state, context);
+    this.#record = new GrantRecord(grant.state, grant.door, context);
     this.#deadlines = grant.deadlines ?? new SinkDeadlines();
     this.#closings = new SinkClosings({
       door: grant.door,

@@ -18,6 +18,7 @@ import type { JobBody } from './job-data.js';
 import { createLedger } from './ledger.js';
 import { closeBackoffMs, createQueues } from './queues.js';
 import { RECONCILE_EVERY_MS, reconcile } from './reconciler.js';
+import type { ObserveGrant } from './record.js';
 import { type RecoveryContext, recover } from './recovery.js';
 import { createRegistry, liveGrants } from './registry.js';
 import { revoke } from './revoke.js';
@@ -40,6 +41,8 @@ export interface GrantsOptions {
   readonly restoreSinks?: (live: readonly LiveGrant[]) => Promise<void>;
   /** Stream id of an event that somebody else still needs: a trim leaves it and all that follow. */
   readonly keepFrom?: () => string | undefined;
+  /** Told of each event of each grant as it happens, with the state it led to; must not throw. */
+  readonly observe?: ObserveGrant;
   readonly log: Log;
   readonly clock?: Clock;
   /** Milliseconds after the n-th failed close; for tests. */

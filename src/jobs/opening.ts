@@ -53,15 +53,16 @@ export function provisionalMs(
   return (slow ? commandTimeoutMs : 0) + openForMs;
 }
 
-/** Calls every sink's `open` before it returns. */
+/** Calls `open` of every sink that acts before it returns. */
 export function startOpening(request: OpeningRequest): SinkOpening {
   const breaking = new AbortController();
   const leaving = new AbortController();
   const closable = request.sinks.filter(isClosable);
   const kept = request.sinks.filter((sink) => !isClosable(sink));
+  const closing = openClosable(closable, request, breaking.signal);
   return {
-    closable: openClosable(closable, request, breaking.signal),
-    kept: openKept(kept, request, leaving.signal),
+    closable: closing,
+    kept: openKept(kept, closing, request, leaving.signal),
     breakOff: (why) => breaking.abort(new Error(why)),
     letGo: (why) => leaving.abort(new Error(why)),
   };
@@ -69,11 +70,14 @@ export function startOpening(request: OpeningRequest): SinkOpening {
 
 async function openKept(
   sinks: readonly Sink[],
+  closable: Promise<void>,
   { grantUntil, note, context }: OpeningRequest,
   signal: AbortSignal,
 ): Promise<void> {
   const grant = grantUntil(null);
   const openings = sinks.map(async (sink) => {
+    // What tells others says until when the others are open.
+    if (sink.delivery !== undefined) await closable;
     note(outcomeOf(sink, grant, null, await openSink(sink, grant, signal, context)));
   });
   await Promise.all(openings);

@@ -58,14 +58,23 @@ export interface Queues {
 
 export function createQueues({ connect, key, log }: QueuesOptions): Queues {
   const connections: Redis[] = [];
+  const blocking: Redis[] = [];
   const workers: Worker<JobData>[] = [];
   let rejected = 0;
 
-  function connection(): Redis {
-    const redis = connect();
+  function owned(redis: Redis, list: Redis[]): Redis {
     // Redis.on('error') without a listener would end the process.
     redis.on('error', () => {});
-    connections.push(redis);
+    list.push(redis);
+    return redis;
+  }
+
+  function connection(): Redis {
+    const redis = owned(connect(), connections);
+    // A worker makes another one for its blocking reads, and forgets it when it is closed during an
+    // outage: it would try to connect for ever.
+    const duplicate = redis.duplicate.bind(redis);
+    redis.duplicate = (override) => owned(duplicate(override), blocking);
     return redis;
   }
 
@@ -150,6 +159,7 @@ export function createQueues({ connect, key, log }: QueuesOptions): Queues {
       );
       for (const redis of connections) hangUp(redis);
       await Promise.allSettled(ending);
+      for (const redis of blocking) hangUp(redis);
     },
   };
 }

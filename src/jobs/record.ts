@@ -1,4 +1,5 @@
 /** One grant's state and its events: what has happened, and what the journal knows of it. */
+import type { Door } from '../../config/types.js';
 import {
   advanceGrant,
   type GrantEvent,
@@ -14,10 +15,14 @@ import type { EventOf } from '../journal/events.js';
 import type { Log } from '../log/types.js';
 import type { Ledger } from './ledger.js';
 
+/** Told of each event of a grant as it happens, with the state it led to; must not throw. */
+export type ObserveGrant = (event: GrantEvent, state: GrantState, door: Door) => void;
+
 export interface RecordContext {
   readonly ledger: Ledger;
   readonly clock: Clock;
   readonly log: Log;
+  readonly observe?: ObserveGrant;
 }
 
 /** An Opening on its way into the journal. */
@@ -30,11 +35,13 @@ export interface SentOpening {
 
 export class GrantRecord {
   readonly #with: RecordContext;
+  readonly #door: Door;
   #state: GrantState;
   #unwritten = 0;
 
-  constructor(state: GrantState, context: RecordContext) {
+  constructor(state: GrantState, door: Door, context: RecordContext) {
     this.#state = state;
+    this.#door = door;
     this.#with = context;
   }
 
@@ -60,11 +67,16 @@ export class GrantRecord {
     return this.#state.context.sinks[name];
   }
 
-  /** It has happened; the journal learns of it as soon as it can. Nothing follows an end. */
+  /**
+   * It has happened; the journal learns of it as soon as it can. Nothing follows an end but what
+   * became of a sink that had not reported by then: with nothing to take back, a grant ends as soon
+   * as one has.
+   */
   note(event: GrantEvent): void {
-    if (this.isFinal) return;
-    this.apply(event);
-    void this.#with.ledger.note(event);
+    if (this.isFinal && !this.#isFirstReport(event)) return;
+    const timed = withTime(event, this.#with.clock);
+    this.apply(timed);
+    void this.#with.ledger.note(timed);
   }
 
   /** Sinks whose outcome a crash left unknown count as failed. */
@@ -89,6 +101,7 @@ export class GrantRecord {
   /** It is durable already. */
   apply(event: GrantEvent): void {
     this.#state = advanceGrant(this.#state, event);
+    this.#with.observe?.(event, this.#state, this.#door);
   }
 
   /**
@@ -149,5 +162,23 @@ export class GrantRecord {
     const durable = ledger.send(prepared.opening)?.durable ?? ledger.must(prepared.opening);
     durable.catch(() => {}); // Whoever opens hears of it.
     return { ...prepared, durable };
+  }
+
+  #isFirstReport(event: GrantEvent): boolean {
+    const isReport = event.type === 'Opened' || event.type === 'OpenFailed';
+    return isReport && this.sink(event.sink) === undefined;
+  }
+}
+
+/** What sinks did and did not do is told to others, with the time it happened (not: was written). */
+function withTime(event: GrantEvent, clock: Clock): GrantEvent {
+  switch (event.type) {
+    case 'Opened':
+    case 'OpenFailed':
+    case 'Closed':
+    case 'CloseFailed':
+      return { ...event, happenedAtMs: Math.floor(clock.wall()) };
+    default:
+      return event;
   }
 }

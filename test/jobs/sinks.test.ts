@@ -133,7 +133,8 @@ describe('a grant with several sinks', () => {
     assert.equal((await foldGrants(it.journal.events)).size, 0, 'closed in the journal too');
     exec.end();
     await settled();
-    assert.ok(!it.types().includes('Openedexec'), 'nothing is said of a grant that has ended');
+    assert.ok(it.types().includes('Openedexec'), 'what became of the command is said, though late');
+    assert.equal((await foldGrants(it.journal.events)).size, 0, 'and revives nothing');
   });
 
   it('notes the outcome of each, and closes one that failed to open too (G4)', async () => {
