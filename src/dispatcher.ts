@@ -54,7 +54,7 @@ export class Dispatcher {
       const reason = reasonOf(error);
       log.error({ door, source, reason }, 'the door was not opened');
     }
-    if (isOneTime) await this.#settle(completion);
+    if (completion.claim !== undefined) await this.#settle(completion.door, completion.claim);
   }
 
   /** Asks for no door's next sequence any more. */
@@ -65,7 +65,8 @@ export class Dispatcher {
   }
 
   /** Whether the sequence is used is for the claims to say: a knock that failed leaves it. */
-  async #settle({ door }: SharedCompletion): Promise<void> {
+  async #settle(door: Door, claim: string): Promise<void> {
+    this.#options.doors.settle(door, claim);
     const others = (this.#underway.get(door.name) ?? 1) - 1;
     this.#underway.set(door.name, others);
     // The claims do not yet know of the others; the last one asks for all.

@@ -55,6 +55,11 @@ export class Doors {
     this.#rebuild();
   }
 
+  /** The knock of a one-time sequence is done with; `refresh` says what became of it. */
+  settle(door: Door, ownClaim: string): void {
+    this.oneTime.settle(door, ownClaim);
+  }
+
   /** What the file and the claims say of a one-time door now. */
   async refresh(door: Door): Promise<void> {
     await this.oneTime.refresh(door);

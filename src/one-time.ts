@@ -18,6 +18,8 @@ export interface OneTimeOptions {
 export class OneTimeDoors {
   /** The unused sequences of each door, as its file and the claims say. */
   readonly #unused = new Map<string, readonly OneTimeLine[]>();
+  /** Own claims of the sequences whose knocks are on their way, by door. */
+  readonly #underway = new Map<string, Set<string>>();
   #refreshed: Promise<void> = Promise.resolve();
 
   constructor(private readonly options: OneTimeOptions) {}
@@ -28,11 +30,25 @@ export class OneTimeDoors {
   }
 
   /**
-   * The current sequence was knocked: the door listens for the next at once. `refresh` then says
-   * whether it is really used.
+   * The current sequence was knocked: the door listens for the next at once, and for this one no
+   * more until `settle`.
    */
   advance(door: Door): void {
-    this.#unused.set(door.name, (this.#unused.get(door.name) ?? []).slice(1));
+    const [used, ...rest] = this.#unused.get(door.name) ?? [];
+    if (used === undefined) return;
+    this.#unused.set(door.name, rest);
+    const underway = this.#underway.get(door.name) ?? new Set();
+    this.#underway.set(door.name, underway.add(this.claimsOf(door, used.knocks).own));
+  }
+
+  /**
+   * The knock of a sequence is done with: from the next `refresh` on the claims say whether it is
+   * used. Takes effect behind what is being read now, which may not know of its claim.
+   */
+  settle(door: Door, ownClaim: string): void {
+    this.#refreshed = this.#refreshed.then(() => {
+      this.#underway.get(door.name)?.delete(ownClaim);
+    });
   }
 
   left(door: Door): number {
@@ -64,7 +80,9 @@ export class OneTimeDoors {
     for (const line of lines.filter((_, index) => used[index] === true)) {
       await this.#mark(door, file, line);
     }
-    this.#unused.set(door.name, unused);
+    const underway = this.#underway.get(door.name);
+    const free = unused.filter(({ knocks }) => !underway?.has(this.claimsOf(door, knocks).own));
+    this.#unused.set(door.name, free);
     const fields = { door: door.name, file, left: unused.length };
     if (unused.length === 0) {
       log.warn(fields, 'all one-time sequences are used: the door stays shut until there are more');
