@@ -5,6 +5,11 @@ import type { Directive } from '../../config/directives.js';
 import { DOOR_DIRECTIVES } from '../../config/doors.js';
 import { OPTION_DIRECTIVES, SHARED_DIRECTIVES } from '../../config/options.js';
 import { parseConfiguration } from '../../config/parse.js';
+import {
+  EMAIL_DIRECTIVES,
+  MODULE_DIRECTIVES,
+  WEBHOOK_DIRECTIVES,
+} from '../../config/sink-directives.js';
 import { blocks, codes, page, rows } from './pages.js';
 
 const PAGE = 'docs/configuration.md';
@@ -29,6 +34,10 @@ interface Table {
   /** What stands around the line already, so that nothing shows its default. */
   readonly given?: readonly string[];
 }
+
+/** What sections of sinks cannot do without. */
+const WEBHOOK = 'url = https://h\nsecret_file = /s';
+const EMAIL = 'host = h\nuser = u\npassword_file = /p\nfrom = a@b\nto = c@d';
 
 /** The tables of the page: which directives each has, and a configuration with a line in place. */
 const TABLES: readonly Table[] = [
@@ -64,17 +73,44 @@ const TABLES: readonly Table[] = [
     marker: 'directives: door',
     where: 'directives of a door',
     known: ownOf(DOOR_DIRECTIVES),
-    around: (line: string) => `[door]\nSequence = 1,3,2\n${line}\n`,
+    around: (line: string) =>
+      `[door]\nSequence = 1,3,2\n${line}\n[webhook:ops]\n${WEBHOOK}\n[email:oncall]\n${EMAIL}\n`,
     given: ['Sequence', 'One_Time_Sequences'],
+  },
+  {
+    marker: 'directives: webhook',
+    where: 'directives of a webhook',
+    known: WEBHOOK_DIRECTIVES,
+    around: (line: string) => `[webhook:ops]\n${WEBHOOK}\n${line}\n`,
+    given: ['url', 'secret_file'],
+  },
+  {
+    marker: 'directives: email',
+    where: 'directives of an email sink',
+    known: EMAIL_DIRECTIVES,
+    around: (line: string) =>
+      `[email:oncall]\n${/^url/.test(line) ? EMAIL.replace(/^(host|user).*\n/gm, '') : EMAIL}\n${line}\n`,
+    given: ['url', 'host', 'user', 'password_file', 'from', 'to'],
+  },
+  {
+    marker: 'directives: module',
+    where: 'directives of a module',
+    known: MODULE_DIRECTIVES,
+    around: (line: string) => `[module:gate]\npath = /gate.mjs\n${line}\n`,
+    given: ['path'],
   },
 ];
 
-/** What the text means to postern, but for the lines that doors stand on. */
+/** What the text means to postern, but for the lines that doors and sinks stand on. */
 function meaning(text: string): unknown {
   const { configuration, diagnostics } = parseConfiguration(text, 'docs');
   const errors = diagnostics.filter(({ severity }) => severity === 'error');
   assert.deepEqual(errors, [], text);
-  return { ...configuration, doors: configuration?.doors.map((door) => ({ ...door, line: 0 })) };
+  return {
+    ...configuration,
+    doors: configuration?.doors.map((door) => ({ ...door, line: 0 })),
+    sinks: configuration?.sinks.map((sink) => ({ ...sink, line: 0 })),
+  };
 }
 
 /** What the default is, of everything that the one text changes against the other. */
@@ -90,7 +126,8 @@ const NOTHING = new Set([undefined, 'false', '[]', '{"required":0,"excluded":0}'
 
 function values(text: string): Readonly<Record<string, unknown>> {
   const { configuration } = parseConfiguration(text, 'docs');
-  return { ...configuration?.options, ...configuration?.doors[0] };
+  const { options, doors: [door] = [], sinks: [sink] = [] } = configuration ?? {};
+  return { ...options, ...door, ...sink };
 }
 
 describe('docs/configuration.md', () => {
