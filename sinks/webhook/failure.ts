@@ -1,5 +1,6 @@
 /** Why a webhook was not delivered, in words that hold nothing of its URL but host and port. */
 import { STATUS_CODES } from 'node:http';
+import { codeOf, connectionFailure } from '../connection-failure.js';
 import { type Answer, Overdue } from './post.js';
 import { PrivateTarget } from './target.js';
 
@@ -51,21 +52,13 @@ function askedFor(retryAfter = ''): number {
   return Number.isNaN(untilMs) ? 0 : Math.min(Math.max(0, untilMs), DAY_MS);
 }
 
-/** What is wrong with codes of Node that begin so; the first that fits. */
+/** What HTTP's own codes say; the first that fits. */
 const KINDS: readonly (readonly [RegExp, (origin: string) => string])[] = [
-  [/^(ENOTFOUND|EAI_)/, (origin) => `the name in ${origin} cannot be resolved`],
-  [/^ECONNREFUSED/, (origin) => `${origin} refused the connection`],
   [
-    /^(ECONNRESET|EPIPE|HPE_INVALID_EOF_STATE)/,
+    /^HPE_INVALID_EOF_STATE/,
     (origin) => `${origin} closed the connection before its answer was complete`,
   ],
   [/^(HPE_|ERR_HTTP)/, (origin) => `what ${origin} answered is not HTTP`],
-  [
-    /CERT|UNABLE_TO_|ISSUER|CRL_|HOSTNAME_MISMATCH/,
-    (origin) => `the certificate of ${origin} cannot be trusted (ca_file says whom to trust)`,
-  ],
-  [/^(ERR_SSL|ERR_TLS|EPROTO|ERR_OSSL)/, (origin) => `TLS with ${origin} failed`],
-  [/^E(TIMEDOUT|HOST|NET|ADDR)/, (origin) => `${origin} cannot be reached`],
 ];
 
 /**
@@ -76,11 +69,10 @@ export function failureFrom(error: unknown, origin: string, timeoutMs: number): 
   if (error instanceof PrivateTarget) return new WebhookFailure(error.message);
   if (error instanceof Overdue)
     return new WebhookFailure(`${origin} did not answer in full within ${timeoutMs} ms`);
-  const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error';
-  const words = KINDS.find(([pattern]) => pattern.test(code))?.[1] ?? unexplained;
-  return new WebhookFailure(`${words(origin)} (${code})`);
-}
-
-function unexplained(origin: string): string {
-  return `the request to ${origin} failed`;
+  const code = codeOf(error);
+  const words =
+    KINDS.find(([pattern]) => pattern.test(code))?.[1](origin) ??
+    connectionFailure(code, origin) ??
+    `the request to ${origin} failed`;
+  return new WebhookFailure(`${words} (${code})`);
 }

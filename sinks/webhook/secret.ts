@@ -1,12 +1,10 @@
 /** The secret that webhooks are signed with. */
 import { Webhook } from 'standardwebhooks';
-import { readTrusted } from '../../config/trusted-file.js';
-import { PosternError } from '../../src/errors.js';
+import type { PosternError } from '../../src/errors.js';
+import { readSecretFile, refuseFile } from '../secret-file.js';
 
 /** The value of the header `webhook-signature`. */
 export type Sign = (id: string, at: Date, body: string) => string;
-
-const MAX_BYTES = 4096;
 
 /** Standard Webhooks 1.0.0, "Signature scheme". */
 const MIN_KEY_BYTES = 24;
@@ -19,12 +17,8 @@ const MAX_KEY_BYTES = 64;
  *   anybody else can read or change it (T8), or when it holds no secret
  */
 export async function loadSigner(path: string, of: string): Promise<Sign> {
-  const refuse = (why: string) => new PosternError('POSTERN_E_SINK', `${of}: ${path} ${why}`);
-  const read = await readTrusted(path, MAX_BYTES);
-  if ('problem' in read) throw refuse(read.problem);
-  if ((read.stats.mode & 0o077) !== 0)
-    throw refuse('is open to group or others: chmod 600 it if nobody can have read the secret');
-  const keys = [...keysIn(read.content.toString(), refuse)];
+  const refuse = (why: string) => refuseFile(path, of, why);
+  const keys = [...keysIn(await readSecretFile(path, of), refuse)];
   if (keys.length === 0 || keys.length > 2)
     throw refuse(`holds ${keys.length} secrets, and must hold one, or two; ${HOW_TO_MAKE}`);
   const signers = keys.map((key) => new Webhook(key, { format: 'raw' }));

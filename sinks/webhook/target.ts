@@ -1,8 +1,8 @@
 /** Where a webhook goes, and how its name is resolved. */
-import { type LookupAddress, lookup } from 'node:dns';
+import type { LookupAddress } from 'node:dns';
 import { isIP, type LookupFunction } from 'node:net';
-import { promisify } from 'node:util';
 import { PosternError } from '../../src/errors.js';
+import type { Resolve } from '../resolve.js';
 import { whyNotPublic } from './public-address.js';
 
 /** The parts of a URL. User info, path and query are secrets: only `origin` may be shown. */
@@ -18,12 +18,6 @@ export interface Target {
   /** `user:password` */
   readonly auth?: string;
 }
-
-/** All addresses of a name. */
-export type Resolve = (hostname: string) => Promise<readonly LookupAddress[]>;
-
-/** As other programs of the host resolve: /etc/hosts, then DNS. */
-export const resolveName: Resolve = (hostname) => promisify(lookup)(hostname, { all: true });
 
 /**
  * The WHATWG form of the URL, so that `http://2130706433/` and `http://0x7f.1/` are what they mean:

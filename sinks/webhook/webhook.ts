@@ -5,7 +5,9 @@
 import type { SecureContext } from 'node:tls';
 import { PosternError } from '../../src/errors.js';
 import type { Log } from '../../src/log/types.js';
+import { type Resolve, resolveName } from '../resolve.js';
 import type { SinkEvent, WebhookSettings } from '../settings.js';
+import { loadTrust } from '../trust.js';
 import type { Sink, SinkCall, SinkGrant } from '../types.js';
 import { failureFrom, failureOf, WebhookFailure } from './failure.js';
 import { type Body, bodyFromFile, messageId, standardBody } from './message.js';
@@ -15,13 +17,10 @@ import { loadSigner, type Sign } from './secret.js';
 import {
   connectLookup,
   PrivateTarget,
-  type Resolve,
   requirePublicHost,
-  resolveName,
   type Target,
   targetOf,
 } from './target.js';
-import { loadTrust } from './trust.js';
 
 export interface WebhookOptions {
   readonly log: Log;

@@ -6,8 +6,8 @@
  */
 import type { LookupAddress } from 'node:dns';
 import { join } from 'node:path';
+import { resolveName } from '../../../sinks/resolve.js';
 import type { WebhookSettings } from '../../../sinks/settings.js';
-import { resolveName } from '../../../sinks/webhook/target.js';
 import { createWebhook } from '../../../sinks/webhook/webhook.js';
 import { silentLog } from '../../../src/log/types.js';
 import { GRANT } from './bench.js';

@@ -1,8 +1,9 @@
-/** Whose certificates a webhook trusts. */
+/** Whose certificates a sink trusts. */
 import { X509Certificate } from 'node:crypto';
 import { createSecureContext, type SecureContext } from 'node:tls';
-import { readTrusted } from '../../config/trusted-file.js';
-import { PosternError, reasonOf } from '../../src/errors.js';
+import { readTrusted } from '../config/trusted-file.js';
+import { reasonOf } from '../src/errors.js';
+import { refuseFile } from './secret-file.js';
 
 const MAX_BYTES = 4 * 1024 * 1024;
 
@@ -33,7 +34,7 @@ async function systemCertificates(): Promise<string | undefined> {
 }
 
 async function certificates(path: string, of: string): Promise<string[]> {
-  const refuse = (why: string) => new PosternError('POSTERN_E_SINK', `${of}: ${path} ${why}`);
+  const refuse = (why: string) => refuseFile(path, of, why);
   const read = await readTrusted(path, MAX_BYTES);
   if ('problem' in read) throw refuse(read.problem);
   const blocks = read.content
