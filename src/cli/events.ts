@@ -8,6 +8,10 @@ export interface EventsCommand {
   readonly json: boolean;
 }
 
+/** What is shown as a time. */
+const TIMES: ReadonlySet<string> = new Set(['until', 'happenedAtMs', 'nextAtMs']);
+const SOON_MS = 1000;
+
 /** Prints until the journal ends, or with `follow` until the signal aborts. */
 export async function runEvents(
   socket: string,
@@ -23,9 +27,11 @@ export async function runEvents(
 /** One event as a line: when, which host, what, and what it is about. */
 export function eventText(event: JournalEvent): string {
   const { type, id: _, host, atMs, ...about } = event;
-  const details = Object.entries(about).map(([name, value]) => {
+  const details = Object.entries(about).flatMap(([name, value]) => {
+    // The time that the line begins with says it, unless it was written late.
+    if (name === 'happenedAtMs' && Math.abs(Number(value) - atMs) < SOON_MS) return [];
     const shown = typeof value === 'string' ? value : JSON.stringify(value);
-    return `${name}=${name === 'until' && typeof value === 'number' ? stamp(value) : shown}`;
+    return `${name}=${TIMES.has(name) && typeof value === 'number' ? stamp(value) : shown}`;
   });
   return escapeControls([stamp(atMs), host, type, ...details].join('  '));
 }

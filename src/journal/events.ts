@@ -6,10 +6,22 @@
 import { z } from 'zod';
 
 const grant = z.string().min(1);
+const sink = z.string();
 const wallMs = z.number().int().nonnegative();
+/** When it happened, however late it was written. Absent in events of former versions. */
+const happenedAtMs = wallMs.optional();
+/** Counted from 1. */
+const attempt = z.number().int().positive();
 
 /** Keyed digest of a loaded configuration (HMAC, never a plain hash). */
 const configuration = z.string().min(1);
+
+/** What a sink is told of, by its name. `about`: of `failed`, what failed, such as `open exec`. */
+const delivery = {
+  ...{ grant, sink },
+  event: z.enum(['open', 'close', 'failed']),
+  about: z.string().optional(),
+};
 
 export const eventBody = z.discriminatedUnion('type', [
   /** `boot`: the kernel's random id of this boot; absent where it gives none. */
@@ -51,12 +63,15 @@ export const eventBody = z.discriminatedUnion('type', [
     happenedAtMs: wallMs.optional(),
   }),
   /** One sink opened. `until` null: it never closes (no stop command). */
-  z.object({ type: z.literal('Opened'), grant, sink: z.string(), until: wallMs.nullable() }),
+  z.object({
+    type: z.literal('Opened'),
+    ...{ grant, sink, happenedAtMs },
+    until: wallMs.nullable(),
+  }),
   /** One sink failed to open; its close still runs at `until` (G4). */
   z.object({
     type: z.literal('OpenFailed'),
-    grant,
-    sink: z.string(),
+    ...{ grant, sink, happenedAtMs },
     until: wallMs.nullable(),
     reason: z.string(),
   }),
@@ -73,18 +88,29 @@ export const eventBody = z.discriminatedUnion('type', [
     grant,
     cause: z.enum(['deadline', 'reconciler', 'recovery', 'revoked', 'exit']),
   }),
-  z.object({ type: z.literal('Closed'), grant, sink: z.string() }),
+  z.object({ type: z.literal('Closed'), ...{ grant, sink, happenedAtMs } }),
   /** One attempt to close failed; `final` when retries are used up (G5). */
   z.object({
     type: z.literal('CloseFailed'),
-    grant,
-    sink: z.string(),
-    attempt: z.number().int().positive(),
+    ...{ grant, sink, happenedAtMs, attempt },
     final: z.boolean(),
     reason: z.string(),
   }),
   /** A Completed that was never opened: too old after a crash, on cooldown, or the door is gone. */
   z.object({ type: z.literal('Abandoned'), grant, reason: z.string() }),
+  /** A sink that tells others has told of it. */
+  z.object({ type: z.literal('Delivered'), ...delivery, attempt }),
+  /**
+   * One attempt to tell failed. `nextAtMs`: when it is tried again; absent when `final`: it is given
+   * up.
+   */
+  z.object({
+    type: z.literal('DeliveryFailed'),
+    ...{ ...delivery, attempt },
+    final: z.boolean(),
+    reason: z.string(),
+    nextAtMs: wallMs.optional(),
+  }),
   /** Once a minute, per door, if anything happened: attempts begun, spoiled, expired (DESIGN 13). */
   z.object({
     type: z.literal('Counted'),
