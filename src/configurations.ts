@@ -16,27 +16,36 @@ import { DRAFT, writePrivateFile } from './state-dir.js';
 const NAME_LENGTH = 32;
 const FILE = /^([\w-]{32})\.json$/;
 
-export class Configurations implements DoorCatalog {
-  readonly #doors = new Map<string, readonly Door[]>();
+/** What grants need of the configuration that they were opened under. */
+export type KeptConfiguration = Pick<Configuration, 'doors' | 'sinks'>;
 
+/** Files of versions that knew no sinks hold the doors alone. */
+type KeptDoors = (Omit<Door, 'sinks'> & Partial<Pick<Door, 'sinks'>>)[];
+
+export class Configurations implements DoorCatalog {
+  readonly #kept = new Map<string, Promise<KeptConfiguration | undefined>>();
+
+  /** `onRead` is told of each configuration read from the folder before a door of it is given out. */
   constructor(
     private readonly folder: string,
     private readonly key: JournalKey,
     private readonly log: Log,
+    private readonly onRead: (kept: KeptConfiguration) => Promise<void> = async () => {},
   ) {}
 
   /** Keeps a configuration and gives its digest, the name that grants know it by. */
-  async keep(configuration: Configuration): Promise<string> {
-    const text = JSON.stringify(configuration.doors);
+  async keep({ doors, sinks }: Configuration): Promise<string> {
+    const text = JSON.stringify({ doors, sinks });
     const name = this.#nameOf(text);
     await writePrivateFile(join(this.folder, `${name}.json`), text);
-    this.#doors.set(name, configuration.doors);
+    // The doors of one that was kept before are known by others already.
+    if (!this.#kept.has(name)) this.#kept.set(name, Promise.resolve({ doors, sinks }));
     return name;
   }
 
   async find(door: string, configuration: string): Promise<Door | undefined> {
-    const doors = this.#doors.get(configuration) ?? (await this.#read(configuration));
-    return doors?.find(({ name }) => name === door);
+    const kept = await (this.#kept.get(configuration) ?? this.#read(configuration));
+    return kept?.doors.find(({ name }) => name === door);
   }
 
   /** Forgets what neither a grant nor the running configuration refers to. */
@@ -46,7 +55,7 @@ export class Configurations implements DoorCatalog {
       const isDraft = file.endsWith(DRAFT) && !file.endsWith(`.${process.pid}${DRAFT}`);
       if (!isDraft && (name === undefined || keep.has(name))) continue;
       await unlink(join(this.folder, file));
-      if (name !== undefined) this.#doors.delete(name);
+      if (name !== undefined) this.#kept.delete(name);
     }
   }
 
@@ -54,17 +63,26 @@ export class Configurations implements DoorCatalog {
     return digest(this.key, 'configuration', text).slice(0, NAME_LENGTH);
   }
 
-  /** A file is trusted only if it is still what its name, a keyed digest, says. */
-  async #read(name: string): Promise<readonly Door[] | undefined> {
+  /** Read once, whoever asks meanwhile; what could not be read is tried again by the next. */
+  async #read(name: string): Promise<KeptConfiguration | undefined> {
     if (!FILE.test(`${name}.json`)) return undefined;
+    const reading = this.#readFile(name);
+    this.#kept.set(name, reading);
+    const kept = await reading;
+    if (kept === undefined) this.#kept.delete(name);
+    return kept;
+  }
+
+  /** A file is trusted only if it is still what its name, a keyed digest, says. */
+  async #readFile(name: string): Promise<KeptConfiguration | undefined> {
     try {
       const text = await readFile(join(this.folder, `${name}.json`), 'utf8');
       if (this.#nameOf(text) !== name) {
         throw new Error('its content is not what was kept');
       }
-      const doors: readonly Door[] = JSON.parse(text);
-      this.#doors.set(name, doors);
-      return doors;
+      const kept = understood(text);
+      await this.onRead(kept);
+      return kept;
     } catch (error) {
       this.log.error(
         { configuration: name, reason: reasonOf(error) },
@@ -73,4 +91,10 @@ export class Configurations implements DoorCatalog {
       return undefined;
     }
   }
+}
+
+function understood(text: string): KeptConfiguration {
+  const kept: KeptConfiguration | KeptDoors = JSON.parse(text);
+  if (!Array.isArray(kept)) return kept;
+  return { doors: kept.map((door) => ({ ...door, sinks: door.sinks ?? [] })), sinks: [] };
 }

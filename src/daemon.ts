@@ -3,7 +3,7 @@
  * This file decides nothing; read it first, then the room you need.
  */
 import { filter, interval, mergeMap, type Observable, share } from 'rxjs';
-import type { Configuration } from '../config/types.js';
+import type { Configuration, Diagnostic } from '../config/types.js';
 import type { Packet } from '../machines/types.js';
 import { AttemptCounts } from './attempt-counts.js';
 import { createCapture } from './capture/capture.js';
@@ -83,8 +83,14 @@ async function start(options: DaemonOptions, cleanup: Cleanup): Promise<Daemon> 
   const foundation = { options: first.options, stateDir, host, log, signal };
   const { state, control, key, redis, target, journal } = await layFoundation(foundation, cleanup);
 
-  // The doors, as the configuration and the claims say.
-  const configurations = new Configurations(state.configurations, key, log);
+  // The doors, as the configuration and the claims say, and what acts on their grants.
+  const sinks = new HostSinks({
+    ...{ configuration: first, actions, log },
+    handOver: (sink) => sink,
+  });
+  const configurations = new Configurations(state.configurations, key, log, (kept) =>
+    sinks.learn(kept),
+  );
   const keep = async (configuration: Configuration): Promise<string> => {
     const digest = await configurations.keep(configuration);
     const names = configuration.doors.map(({ name }) => name);
@@ -100,7 +106,6 @@ async function start(options: DaemonOptions, cleanup: Cleanup): Promise<Daemon> 
   const doors = await Doors.load(options.configuration, digest, oneTime);
 
   // Grants: what a crash or a stop left behind is settled before anybody can knock.
-  const sinks = new HostSinks({ configuration: options.configuration, actions, log });
   cleanup.add('the sinks', () => sinks.stop());
   await sinks.start();
   let keepFrom = (): string | undefined => undefined;
@@ -185,7 +190,7 @@ async function start(options: DaemonOptions, cleanup: Cleanup): Promise<Daemon> 
   });
   await capture.start();
 
-  const take = async (configuration: Configuration): Promise<void> => {
+  const take = async (configuration: Configuration): Promise<readonly Diagnostic[]> => {
     await cluster?.reloadKeys();
     const kept = await keep(configuration);
     await sinks.change(configuration);
@@ -193,6 +198,7 @@ async function start(options: DaemonOptions, cleanup: Cleanup): Promise<Daemon> 
     doorsChanged();
     await sinks.restore(grants.live());
     void firewall.look(configuration);
+    return sinks.problems;
   };
   const daemon: Daemon = {
     async reload() {

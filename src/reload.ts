@@ -2,7 +2,7 @@
 
 import { renderDiagnostic } from '../config/diagnostics.js';
 import type { ParsedConfiguration } from '../config/parse.js';
-import type { Configuration, Options } from '../config/types.js';
+import type { Configuration, Diagnostic, Options } from '../config/types.js';
 import { reasonOf } from './errors.js';
 
 export type LoadConfiguration = () => Promise<ParsedConfiguration>;
@@ -42,20 +42,21 @@ const AT_START = {
 } as const satisfies Partial<Record<keyof Options, string>>;
 
 /**
- * Loads the file and hands it to `take`. A file with errors, or one that cannot be taken, changes
- * nothing: the running configuration stays in force.
+ * Loads the file and hands it to `take`, which gives what came to light when it was taken. A file with
+ * errors, or one that cannot be taken, changes nothing: the running configuration stays in force.
  */
 export async function reload(
   running: Configuration,
   load: LoadConfiguration,
-  take: (configuration: Configuration) => Promise<void>,
+  take: (configuration: Configuration) => Promise<readonly Diagnostic[]>,
 ): Promise<Reloaded> {
   try {
     const { configuration, diagnostics } = await load();
     const messages = diagnostics.map(renderDiagnostic);
     if (configuration === undefined) return { reloaded: false, messages };
-    await take(configuration);
-    return { reloaded: true, messages: [...messages, ...needsRestart(running, configuration)] };
+    const taken = (await take(configuration)).map(renderDiagnostic);
+    const restart = needsRestart(running, configuration);
+    return { reloaded: true, messages: [...messages, ...taken, ...restart] };
   } catch (error) {
     return { reloaded: false, messages: [reasonOf(error)] };
   }
