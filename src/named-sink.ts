@@ -3,14 +3,17 @@ import { stat } from 'node:fs/promises';
 import type { SinkSettings } from '../sinks/settings.js';
 import type { DeliveryPolicy, Sink } from '../sinks/types.js';
 import { brokenSink } from './broken-sink.js';
-import { type createSink, filesOf } from './create-sink.js';
+import { createSink, filesOf } from './create-sink.js';
 import { PosternError, reasonOf } from './errors.js';
 import type { Log } from './log/types.js';
 
-/** A module of the user's that never gets ready must not keep postern from starting. */
-const LOAD_WITHIN_MS = 10_000;
+export interface Loading {
+  readonly create: typeof createSink;
+  /** A module of the user's that never gets ready must not keep postern from starting. */
+  readonly withinMs: number;
+}
 
-export type CreateSink = typeof createSink;
+export const LOADING: Loading = { create: createSink, withinMs: 10_000 };
 
 export class NamedSink {
   /** Why it cannot be used, or why what changed of it was not taken; undefined: all is well. */
@@ -25,7 +28,7 @@ export class NamedSink {
   constructor(
     private readonly settings: SinkSettings,
     private readonly log: Log,
-    private readonly create: CreateSink,
+    private readonly loading: Loading,
   ) {
     this.#sink = brokenSink(settings, `[${settings.name}] is not loaded yet`);
     this.#face = this.#faceOf(this.#sink);
@@ -51,7 +54,7 @@ export class NamedSink {
     if (this.#isLoaded && files === this.#files) return;
     const { name } = this.settings;
     try {
-      this.#become(await inTime(this.create(this.settings, this.log), name));
+      this.#become(await this.#made());
       [this.#isLoaded, this.#files] = [true, files];
       if (this.problem !== undefined) this.log.info({ sink: name }, 'the sink can be used again');
       this.problem = undefined;
@@ -63,6 +66,16 @@ export class NamedSink {
         : 'THE SINK CANNOT BE USED: mend it, then reload postern';
       this.log.error({ sink: name, reason: this.problem }, what);
     }
+  }
+
+  async #made(): Promise<Sink> {
+    const { create, withinMs } = this.loading;
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      const why = `[${this.settings.name}] was not ready within ${withinMs / 1000} s`;
+      timer = setTimeout(() => reject(new PosternError('POSTERN_E_SINK', why)), withinMs);
+    });
+    return Promise.race([create(this.settings, this.log), late]).finally(() => clearTimeout(timer));
   }
 
   #become(sink: Sink): void {
@@ -109,13 +122,4 @@ async function stateOf(files: readonly string[]): Promise<string> {
     }
   });
   return JSON.stringify(await Promise.all(states));
-}
-
-async function inTime<T>(work: Promise<T>, name: string): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    const why = `[${name}] was not ready within ${LOAD_WITHIN_MS / 1000} s`;
-    timer = setTimeout(() => reject(new PosternError('POSTERN_E_SINK', why)), LOAD_WITHIN_MS);
-  });
-  return Promise.race([work, late]).finally(() => clearTimeout(timer));
 }

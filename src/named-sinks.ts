@@ -6,9 +6,8 @@ import type { Door } from '../config/types.js';
 import type { SinkSettings } from '../sinks/settings.js';
 import type { Sink } from '../sinks/types.js';
 import type { KeptConfiguration } from './configurations.js';
-import { createSink } from './create-sink.js';
 import type { Log } from './log/types.js';
-import { type CreateSink, NamedSink } from './named-sink.js';
+import { LOADING, type Loading, NamedSink } from './named-sink.js';
 
 export interface SinkProblem {
   readonly sink: SinkSettings;
@@ -23,7 +22,7 @@ export class NamedSinks {
 
   constructor(
     private readonly log: Log,
-    private readonly create: CreateSink = createSink,
+    private readonly loading: Loading = LOADING,
   ) {}
 
   /**
@@ -76,7 +75,7 @@ export class NamedSinks {
     const key = JSON.stringify(saying);
     const known = this.#known.get(key)?.deref();
     if (known !== undefined) return known;
-    const sink = new NamedSink(settings, this.log, this.create);
+    const sink = new NamedSink(settings, this.log, this.loading);
     this.#known.set(key, new WeakRef(sink));
     return sink;
   }

@@ -1,12 +1,11 @@
 /** What `postern check` says of the files by which this host takes part in its cluster. */
-import { constants, type Stats } from 'node:fs';
-import { open, stat } from 'node:fs/promises';
 import { findingsOf, WHOLE_FILE } from '../../config/diagnostics.js';
 import type { Places } from '../../config/parse.js';
 import type { Configuration, Diagnostic } from '../../config/types.js';
 import { loadClusterKeys } from '../cluster/keys.js';
 import { reasonOf } from '../errors.js';
 import { loadRedisTarget } from '../redis/target.js';
+import { foreignFiles, foreignNote } from './foreign-files.js';
 
 export interface ClusterCheck {
   readonly diagnostics: readonly Diagnostic[];
@@ -31,9 +30,8 @@ export async function checkCluster(
     paths: readonly string[],
     read: () => Promise<unknown>,
   ) => {
-    const foreign = await asyncFilter(paths, isForAnother);
-    for (const path of foreign)
-      notes.push(`${file}: note: ${path} is another user's; check as the user that runs postern`);
+    const foreign = await foreignFiles(paths);
+    for (const path of foreign) notes.push(foreignNote(file, path));
     if (foreign.length > 0) return;
     const at = places.get('options');
     const place = at?.get(directive) ?? at?.get('cluster') ?? WHOLE_FILE;
@@ -49,28 +47,4 @@ export async function checkCluster(
     loadRedisTarget({ url, passwordFile, caFile, certFile, keyFile }),
   );
   return { diagnostics: findings.list, notes };
-}
-
-async function asyncFilter<T>(
-  all: readonly T[],
-  wanted: (one: T) => Promise<boolean>,
-): Promise<readonly T[]> {
-  const verdicts = await Promise.all(all.map(wanted));
-  return all.filter((_, index) => verdicts[index]);
-}
-
-async function isForAnother(path: string): Promise<boolean> {
-  try {
-    if (isOfAnother(await stat(path))) return true;
-    const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
-    await file.close();
-    return false;
-  } catch (error) {
-    return error instanceof Error && 'code' in error && error.code === 'EACCES';
-  }
-}
-
-/** Root may read everything, but would refuse what belongs to the user that postern runs as. */
-function isOfAnother({ uid }: Stats): boolean {
-  return uid !== 0 && process.geteuid?.() === 0;
 }

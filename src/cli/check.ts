@@ -7,6 +7,7 @@ import type { Diagnostic } from '../../config/types.js';
 import { configurationWarnings, type HostFacts } from '../../config/warnings.js';
 import { checkFirewall } from '../firewall/index.js';
 import { checkCluster } from './check-cluster.js';
+import { checkSinks } from './check-sinks.js';
 
 export interface CheckOptions {
   readonly stdout: { write(text: string): unknown };
@@ -15,8 +16,8 @@ export interface CheckOptions {
 }
 
 /**
- * Looks at the file, where a door allows something at this host's firewall, and in a cluster at the
- * files that it takes. Prints each finding as `FILE:LINE:COLUMN: error|warning: message [CODE]` and a
+ * Looks at the file, where a door allows something at this host's firewall, and at the files that
+ * sinks and a cluster take. Prints each finding as `FILE:LINE:COLUMN: error|warning: message [CODE]` and a
  * summary; never a port of a sequence. Gives the exit code: 1 if the file would not load, else 0.
  */
 export async function checkFile(file: string, options: CheckOptions): Promise<number> {
@@ -27,13 +28,15 @@ export async function checkFile(file: string, options: CheckOptions): Promise<nu
   const warnings = configuration ? configurationWarnings(configuration, places, host) : [];
   const firewall = configuration ? await checkFirewall(configuration) : [];
   const cluster = configuration && (await checkCluster(configuration, places));
-  const ofCluster = cluster?.diagnostics ?? [];
+  const sinks = configuration && (await checkSinks(configuration));
+  const ofFiles = [...(cluster?.diagnostics ?? []), ...(sinks?.diagnostics ?? [])];
   const all = [
-    ...inOrder([...diagnostics.filter(isAbout(file)), ...warnings, ...firewall, ...ofCluster]),
+    ...inOrder([...diagnostics.filter(isAbout(file)), ...warnings, ...firewall, ...ofFiles]),
     ...diagnostics.filter((diagnostic) => !isAbout(file)(diagnostic)),
   ];
   for (const diagnostic of all) stdout.write(`${renderDiagnostic(diagnostic)}\n`);
-  for (const note of cluster?.notes ?? []) stdout.write(`${escapeControls(note)}\n`);
+  for (const note of [...(cluster?.notes ?? []), ...(sinks?.notes ?? [])])
+    stdout.write(`${escapeControls(note)}\n`);
   stdout.write(`${escapeControls(summary(file, configuration?.doors.length, all))}\n`);
   return hasErrors(all) ? 1 : 0;
 }

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 /** The command `postern`. Each subcommand's room is loaded only when it is asked for. */
 import { Argument, Command, InvalidArgumentError, Option } from 'commander';
+import type { SinkEvent } from '../../sinks/settings.js';
 import { packageVersion } from '../client/version.js';
 import type { RotationStep } from '../cluster/rotation.js';
 import { main } from './main.js';
@@ -9,6 +10,7 @@ import { keepHeapSmall } from './small-heap.js';
 const DEFAULT_CONFIG = '/etc/knockd.conf';
 const DEFAULT_KEY_FILE = '/etc/postern/cluster.key';
 const ROTATION_STEPS: readonly RotationStep[] = ['add', 'use', 'drop'];
+const SINK_EVENTS: readonly SinkEvent[] = ['open', 'close', 'failed'];
 
 interface SocketOptions {
   readonly stateDir?: string;
@@ -138,6 +140,7 @@ function program(): Command {
     });
 
   addCluster(postern);
+  addSink(postern);
 
   const placing = (name: string, description: string) =>
     postern
@@ -192,6 +195,28 @@ function addCluster(postern: Command): void {
     .option('-c, --config <file>', 'configuration file that names the state folder')
     .action(async (host: string, options: SocketOptions) => {
       await (await room()).runClusterForget(await controlSocketOf(options), host);
+    });
+}
+
+/** `postern sink …` */
+function addSink(postern: Command): void {
+  postern
+    .command('sink')
+    .description('the sinks of the configuration: webhooks, mail, modules')
+    .command('test')
+    .description('call a sink once, with a grant that is marked as a test')
+    .argument('<name>', 'its section: webhook:NAME, email:NAME or module:NAME')
+    .option('-c, --config <file>', 'configuration file', DEFAULT_CONFIG)
+    .addOption(new Option('--event <event>', 'what it is told of').choices(SINK_EVENTS))
+    .action(async (name: string, options: { config: string; event?: SinkEvent }) => {
+      const { runSinkTest } = await import('./sink-test.js');
+      const abort = new AbortController();
+      process.once('SIGINT', () => abort.abort());
+      const { stdout, stderr } = process;
+      await runSinkTest(name, { ...options, stdout, stderr, signal: abort.signal }).finally(() => {
+        // What a module has begun must not keep it running.
+        setTimeout(() => process.exit(), 200).unref();
+      });
     });
 }
 

@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseConfiguration } from '../../config/parse.js';
 import type { Configuration } from '../../config/types.js';
-import { Configurations } from '../../src/configurations.js';
+import { Configurations, type KeptConfiguration } from '../../src/configurations.js';
+import { digest } from '../../src/journal/key.js';
 import { recordingLog } from '../support/recording-log.js';
 
 function configurationOf(text: string): Configuration {
@@ -34,6 +35,29 @@ describe('kept configurations (G7)', () => {
     assert.equal((await open().find('ssh', first))?.stopCommand, 'old');
     assert.equal((await open().find('ssh', second))?.stopCommand, 'new');
     assert.equal(await open().find('gone', first), undefined);
+  });
+
+  it('tells of the sinks of one that is read, once, before it gives a door of it', async () => {
+    const told = configurationOf(
+      '[ssh]\nsequence = 7000,9000,8000\nsinks = module:gate\n[module:gate]\npath = /gate.mjs\n',
+    );
+    const name = await open().keep(told);
+    const seen: KeptConfiguration[] = [];
+    const next = new Configurations(folder, key, log, async (kept) => void seen.push(kept));
+    const [one, other] = await Promise.all([next.find('ssh', name), next.find('ssh', name)]);
+    assert.deepEqual(seen, [{ doors: told.doors, sinks: told.sinks }]);
+    assert.ok(one !== undefined && one === seen[0]?.doors[0] && one === other);
+    assert.deepEqual(one.sinks, ['module:gate']);
+    assert.equal(await next.keep(told), name);
+    assert.equal(await next.find('ssh', name), one, 'a door that is known stays the same one');
+  });
+
+  it('reads one that was kept before there were sinks', async () => {
+    const doors = old.doors.map(({ sinks: _, ...door }) => door);
+    const text = JSON.stringify(doors);
+    const name = digest(key, 'configuration', text).slice(0, 32);
+    await writeFile(join(folder, `${name}.json`), text);
+    assert.deepEqual(await open().find('ssh', name), old.doors[0]);
   });
 
   it('keeps them for their owner alone, under a name that tells nothing of a sequence', async () => {
