@@ -47,14 +47,20 @@ function problemOf(stats: Stats, maxBytes: number): string | undefined {
   return ownershipProblem(stats);
 }
 
-/** T8: why a file must not be trusted, if so: others may write it, or a third user owns it. */
-function ownershipProblem(stats: Stats): string | undefined {
-  const own = process.geteuid?.() ?? 0;
-  if (stats.uid !== 0 && stats.uid !== own)
-    return `belongs to user ${stats.uid}, who could change it; chown it to root`;
+/** T8: why a file or folder must not be trusted: others may write it, or a third user owns it. */
+export function ownershipProblem(stats: Stats): string | undefined {
+  const owner = ownerProblem(stats);
+  if (owner !== undefined) return owner;
   if (stats.mode & 0o020) return 'can be written by its group; chmod go-w it';
   if (stats.mode & 0o002) return 'can be written by everyone; chmod o-w it';
   return undefined;
+}
+
+/** T8: neither root nor we ourselves own it. */
+export function ownerProblem({ uid }: Stats): string | undefined {
+  const own = process.geteuid?.() ?? 0;
+  if (uid === 0 || uid === own) return undefined;
+  return `belongs to user ${uid}, who could change it; chown it to root`;
 }
 
 export function readableByOthers(stats: Stats): boolean {
