@@ -332,6 +332,22 @@ describe('a grant that the cluster gave', () => {
       assert.deepEqual(host.lines('recovered'), FIRST_AND_LAST);
     });
 
+    it('is put back where the kernel times it, and closed when it should be', async () => {
+      const running = await host.run();
+      const door = host.allowing({ cmdTimeoutMs: 60_000 });
+      await running.grants.accept(host.order(door, { openForMs: 1500 }));
+      await host.eventsOf(running, 'Opened');
+      await running.crash();
+      const next = await host.run();
+      await assertClosedAfter(next, 1500);
+      const did = ['open', 'restore', 'close'].map((what) => `${what} ${SOURCE}`);
+      // Told the deadline again, when the machine was slow to open it.
+      assert.deepEqual(
+        host.kernel.filter((what) => !what.startsWith('extend')),
+        did,
+      );
+    });
+
     /** Accepted so long ago, and nothing more. */
     const acceptedOnly = (agoMs: number, order: AcceptedOrder) =>
       host.past(agoMs, async (journal) => {
