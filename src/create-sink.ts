@@ -1,4 +1,6 @@
 /** From what a section of the configuration says to its sink. */
+import { createModuleSink } from '../sinks/module/module.js';
+import { createModuleSink } from '../sinks/module/module.js';
 import type { SinkSettings } from '../sinks/settings.js';
 import type { Sink } from '../sinks/types.js';
 import { createWebhook } from '../sinks/webhook/webhook.js';
@@ -6,7 +8,7 @@ import { PosternError } from './errors.js';
 import type { Log } from './log/types.js';
 
 /**
- * Loads the files that the section names. Nothing is sent yet.
+ * Loads the files that the section names; a module is run. Nothing is sent yet.
  * @throws PosternError POSTERN_E_SINK with section, path and what to do
  */
 export async function createSink(settings: SinkSettings, log: Log): Promise<Sink> {
@@ -14,8 +16,9 @@ export async function createSink(settings: SinkSettings, log: Log): Promise<Sink
     case 'webhook':
       return createWebhook(settings, { log });
     case 'email':
-    case 'module':
       throw new PosternError('POSTERN_E_SINK', `[${settings.name}]: not there yet`);
+    case 'module':
+      return createModuleSink(settings, { log });
   }
 }
 
