@@ -25,6 +25,31 @@ export interface LoadedModule {
   readonly owner: Owner;
 }
 
+/** A module that is not loaded yet. */
+export interface ModuleFile {
+  /** Without symbolic links. */
+  readonly path: string;
+  readonly content: Buffer;
+}
+
+/**
+ * Looks at file, links and folders (T8), and reads the file; nothing of it is run.
+ * @throws PosternError POSTERN_E_SINK with section, path and what is wrong
+ */
+export async function readModule(settings: ModuleSettings): Promise<ModuleFile> {
+  const file = await trustedPath(settings.path);
+  if ('problem' in file) throw refusal(settings, file.at, file.problem);
+  const read = await readTrusted(file.path, MAX_BYTES);
+  if ('problem' in read) throw refusal(settings, file.path, read.problem);
+  if (!file.path.endsWith('.mjs'))
+    throw refusal(settings, settings.path, 'is no ES module by its name; name it NAME.mjs');
+  return { path: file.path, content: read.content };
+}
+
+function refusal({ name }: ModuleSettings, at: string, why: string): PosternError {
+  return new PosternError('POSTERN_E_SINK', oneLine(`[${name}]: ${at} ${why}`));
+}
+
 /**
  * Loads the module and, where it exports a function, calls that. A file that has changed is loaded
  * anew; one that has not keeps what its own top level remembers.
@@ -32,14 +57,9 @@ export interface LoadedModule {
  */
 export async function loadModule(settings: ModuleSettings, log: Log): Promise<LoadedModule> {
   const { name, path } = settings;
-  const refuse = (why: string, at = path) =>
-    new PosternError('POSTERN_E_SINK', oneLine(`[${name}]: ${at} ${why}`));
-  const file = await trustedPath(path);
-  if ('problem' in file) throw refuse(file.problem, file.at);
-  const read = await readTrusted(file.path, MAX_BYTES);
-  if ('problem' in read) throw refuse(read.problem, file.path);
-  if (!file.path.endsWith('.mjs')) throw refuse('is no ES module by its name; name it NAME.mjs');
-  const digest = createHash('sha256').update(read.content).digest('hex').slice(0, 16);
+  const refuse = (why: string) => refusal(settings, path, why);
+  const file = await readModule(settings);
+  const digest = createHash('sha256').update(file.content).digest('hex').slice(0, 16);
   const { href } = pathToFileURL(file.path);
   const owner: Owner = { name, href, log };
   try {

@@ -1,9 +1,8 @@
 /** What `postern check` says of the sinks of a configuration. */
-import { readTrusted } from '../../config/trusted-file.js';
 import type { Configuration, Diagnostic } from '../../config/types.js';
-import type { SinkSettings } from '../../sinks/settings.js';
+import { readModule } from '../../sinks/module/load.js';
 import { createSink, filesOf } from '../create-sink.js';
-import { PosternError, reasonOf } from '../errors.js';
+import { reasonOf } from '../errors.js';
 import { silentLog } from '../log/types.js';
 import { sinkProblem } from '../sink-problem.js';
 import { foreignFiles, foreignNote } from './foreign-files.js';
@@ -16,7 +15,7 @@ export interface SinksCheck {
 
 /**
  * Loads each sink as the daemon would; nothing is sent. A module is code, which a check does not run:
- * of it only owner and mode are looked at.
+ * of it only the file is looked at, and the folders around it.
  */
 export async function checkSinks({ file, sinks }: Configuration): Promise<SinksCheck> {
   const diagnostics: Diagnostic[] = [];
@@ -26,18 +25,10 @@ export async function checkSinks({ file, sinks }: Configuration): Promise<SinksC
     for (const path of foreign) notes.push(foreignNote(file, path));
     if (foreign.length > 0) continue;
     try {
-      await (sink.kind === 'module' ? checkModule(sink) : createSink(sink, silentLog));
+      await (sink.kind === 'module' ? readModule(sink) : createSink(sink, silentLog));
     } catch (error) {
       diagnostics.push(sinkProblem(file, sink, reasonOf(error)));
     }
   }
   return { diagnostics, notes };
-}
-
-const MAX_MODULE_BYTES = 16 * 1024 * 1024;
-
-async function checkModule({ name, path }: SinkSettings & { kind: 'module' }): Promise<void> {
-  const read = await readTrusted(path, MAX_MODULE_BYTES);
-  if ('problem' in read)
-    throw new PosternError('POSTERN_E_SINK', `[${name}]: ${path} ${read.problem}`);
 }

@@ -101,14 +101,16 @@ async function callOnce(sink: Sink, call: SinkCall, options: SinkTestOptions): P
   const { signal, stdout } = options;
   const begunMs = performance.now();
   const { event, grant } = call;
+  const isTold = sink.delivery !== undefined;
   try {
     await untilAborted(made(sink, call, signal), signal);
   } catch (error) {
     const why = signal.aborted ? 'interrupted' : reasonOf(error);
-    throw failed(`[${sink.name}] failed at ${event} of the grant ${grant.id}: ${why}`);
+    const done = isTold ? 'could not be told of' : 'could not do';
+    throw failed(`[${sink.name}] ${done} ${event} of the grant ${grant.id}: ${why}`);
   }
   const tookMs = Math.round(performance.now() - begunMs);
-  const done = sink.delivery === undefined ? 'did' : 'was told of';
+  const done = isTold ? 'was told of' : 'did';
   stdout.write(
     `${escapeControls(`[${sink.name}] ${done} ${event} of the grant ${grant.id}, ${tookMs} ms`)}\n`,
   );

@@ -105,7 +105,10 @@ describe('postern sink test', () => {
     status = 500;
     const { code, stdout, stderr } = await test(['webhook:ops']);
     assert.deepEqual([code, stdout, received.length], [1, '', 1]);
-    assert.match(stderr, /^postern: \[webhook:ops\] failed at open .*500.*\[POSTERN_E_SINK\]\n$/);
+    assert.match(
+      stderr,
+      /^postern: \[webhook:ops\] could not be told of open .*500.*\[POSTERN_E_SINK\]\n$/,
+    );
   });
 
   it('says what is wrong with a sink, its name, or the configuration', async () => {
@@ -121,6 +124,31 @@ describe('postern sink test', () => {
       assert.match(stderr, said);
     }
     assert.equal(received.length, 0);
+  });
+
+  it('opens by a module and closes again, whatever the module leaves running', async () => {
+    const module = `export default (options) => ({
+      open: (grant) => void setInterval(() => {}, 1000) ?? console.log('open', JSON.stringify(grant)),
+      close: (grant) => console.log('close', grant.id),
+      failed: () => { throw new Error(\`no \${options.word} \u001b[2J\`); },
+    });\n`;
+    await writeFile(join(folder, 'gate.mjs'), module, { mode: 0o600 });
+    const lines = ['[module:gate]', `path = ${folder}/gate.mjs`, 'word = way'];
+    const { code, stdout, stderr } = await test(['module:gate'], ...lines);
+    assert.deepEqual([code, stderr], [0, '']);
+    const [open = '', didOpen = '', close, didClose = ''] = stdout.split('\n');
+    assert.match(open, /"door":"test","source":"192\.0\.2\.1".*"isTest":true/);
+    const [id = 'none'] = /test-[0-9a-f]{12}/.exec(open) ?? [];
+    assert.match(didOpen, new RegExp(`^\\[module:gate\\] did open of the grant ${id}, \\d+ ms$`));
+    assert.equal(close, `close ${id}`);
+    assert.match(didClose, new RegExp(`did close of the grant ${id},`));
+    const failed = await test(['module:gate', '--event', 'failed'], ...lines);
+    assert.equal(failed.code, 1);
+    assert.match(
+      failed.stderr,
+      /^postern: \[module:gate\] could not do failed of .*: no way .*\]\n$/,
+    );
+    assert.ok(!failed.stderr.includes('\u001b'));
   });
 
   it('ends at Ctrl-C', async () => {
