@@ -1,6 +1,5 @@
 /** From what a section of the configuration says to its sink. */
 import { createModuleSink } from '../sinks/module/module.js';
-import { createModuleSink } from '../sinks/module/module.js';
 import type { SinkSettings } from '../sinks/settings.js';
 import type { Sink } from '../sinks/types.js';
 import { createWebhook } from '../sinks/webhook/webhook.js';
