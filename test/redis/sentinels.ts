@@ -19,6 +19,8 @@ export interface SetupOptions {
   readonly sentinelPassword?: string;
   /** For servers and Sentinels alike; `client` is what the test itself shows them. */
   readonly tls?: { readonly directives: readonly string[]; readonly client: RedisTls };
+  /** Of the primary; one without it. */
+  readonly replicas?: number;
   /** `down-after-milliseconds`; 1000 without it. */
   readonly downAfterMs?: number;
 }
@@ -37,11 +39,11 @@ export class SentinelSetup {
     private readonly options: SetupOptions,
   ) {}
 
-  /** Starts a primary, a replica of it, and three Sentinels, and waits until these know all. */
+  /** Starts a primary, its replicas, and three Sentinels, and waits until these know all. */
   static async start(scratch: Scratch, options: SetupOptions = {}): Promise<SentinelSetup> {
     const setup = new SentinelSetup(scratch, options);
     const primary = await setup.#startServer();
-    await setup.#startServer(primary.port);
+    for (let n = 0; n < (options.replicas ?? 1); n += 1) await setup.#startServer(primary.port);
     for (let index = 0; index < 3; index += 1) await setup.#startSentinel(primary.port);
     await poll(() => setup.#isKnown(), 'Sentinels that know all', 20_000);
     return setup;
@@ -86,12 +88,20 @@ export class SentinelSetup {
     return Number(Array.isArray(answer) ? answer[1] : undefined);
   }
 
+  /** Starts a server that has ended on its port again, empty, as a replica of the present primary. */
+  async restart(port: number): Promise<void> {
+    const index = this.servers.findIndex((each) => each.port === port);
+    const primaryPort = await this.primaryPort();
+    this.servers[index] = await this.#start('server', this.#serverLines(primaryPort), port);
+  }
+
   async #isKnown(): Promise<boolean> {
+    const replicas = String(this.options.replicas ?? 1);
     for (const sentinel of this.sentinels) {
       const answer = await this.ask(sentinel, (redis) => redis.call('SENTINEL', 'MASTER', MASTER));
       const fields = Array.isArray(answer) ? answer.map(String) : [];
       const field = (name: string) => fields[fields.indexOf(name) + 1];
-      if (field('num-slaves') !== '1' || field('num-other-sentinels') !== '2') return false;
+      if (field('num-slaves') !== replicas || field('num-other-sentinels') !== '2') return false;
     }
     return true;
   }
@@ -103,15 +113,19 @@ export class SentinelSetup {
   }
 
   async #startServer(primaryPort?: number): Promise<Server> {
+    const server = await this.#start('server', this.#serverLines(primaryPort));
+    this.servers.push(server);
+    return server;
+  }
+
+  #serverLines(primaryPort?: number): string[] {
     const { password } = this.options;
-    const server = await this.#start('server', [
+    return [
       'save ""',
       'repl-diskless-sync-delay 0',
       ...(password === undefined ? [] : [`requirepass ${password}`, `masterauth ${password}`]),
       ...(primaryPort === undefined ? [] : [`replicaof 127.0.0.1 ${primaryPort}`]),
-    ]);
-    this.servers.push(server);
-    return server;
+    ];
   }
 
   async #startSentinel(primaryPort: number): Promise<void> {
@@ -127,10 +141,14 @@ export class SentinelSetup {
   }
 
   /** A Sentinel rewrites its configuration, so each has a file and a folder of its own. */
-  async #start(kind: 'server' | 'sentinel', lines: readonly string[]): Promise<Server> {
-    const port = await freePort();
+  async #start(
+    kind: 'server' | 'sentinel',
+    lines: readonly string[],
+    again?: number,
+  ): Promise<Server> {
+    const port = again ?? (await freePort());
     const dir = join(await this.scratch.dir(), `${kind}-${port}`);
-    await mkdir(dir, { mode: 0o700 });
+    await mkdir(dir, { mode: 0o700, recursive: true });
     const file = join(dir, 'redis.conf');
     const { tls } = this.options;
     const ports = tls
