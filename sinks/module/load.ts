@@ -13,8 +13,6 @@ import { type Owner, runAs } from './stray-errors.js';
 import { trustedPath } from './trusted-path.js';
 
 const MAX_BYTES = 4 * 1024 * 1024;
-/** Of the module and of what it makes, milliseconds: postern waits no longer than 10 s for a sink. */
-const LOAD_WITHIN_MS = 9_000;
 
 /** Node remembers what could not be loaded as well; after a failure everything is loaded anew. */
 let failures = 0;
@@ -52,10 +50,14 @@ function refusal({ name }: ModuleSettings, at: string, why: string): PosternErro
 
 /**
  * Loads the module and, where it exports a function, calls that. A file that has changed is loaded
- * anew; one that has not keeps what its own top level remembers.
+ * anew; one that has not keeps what its own top level remembers. `withinMs` bounds it all.
  * @throws PosternError POSTERN_E_SINK with section, path, what is wrong, and where it is known the line
  */
-export async function loadModule(settings: ModuleSettings, log: Log): Promise<LoadedModule> {
+export async function loadModule(
+  settings: ModuleSettings,
+  withinMs: number,
+  log: Log,
+): Promise<LoadedModule> {
   const { name, path } = settings;
   const refuse = (why: string) => refusal(settings, path, why);
   const file = await readModule(settings);
@@ -64,7 +66,10 @@ export async function loadModule(settings: ModuleSettings, log: Log): Promise<Lo
   const owner: Owner = { name, href, log };
   try {
     const url = `${href}?load=${digest}-${failures}`;
-    const sink = await inTime(runAs(owner, () => take(url, settings, log)));
+    const sink = await inTime(
+      withinMs,
+      runAs(owner, () => take(url, settings, log)),
+    );
     if ('problem' in sink) throw refuse(sink.problem);
     return { sink, owner };
   } catch (error) {
@@ -109,11 +114,11 @@ function moduleContext(name: string, log: Log): ModuleContext {
   return Object.freeze({ name, log: Object.freeze(lines) });
 }
 
-async function inTime<T>(work: Promise<T>): Promise<T> {
+async function inTime<T>(withinMs: number, work: Promise<T>): Promise<T> {
   const over = new AbortController();
   const late = async (): Promise<never> => {
-    await sleep(LOAD_WITHIN_MS, undefined, { signal: over.signal });
-    throw new Error(`it is not done within ${LOAD_WITHIN_MS / 1000} s`);
+    await sleep(withinMs, undefined, { signal: over.signal });
+    throw new Error(`it is not done within ${withinMs / 1000} s`);
   };
   const lateness = late();
   lateness.catch(() => {}); // Whoever loads hears of it, or the module was done before.

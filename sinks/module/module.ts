@@ -14,8 +14,16 @@ import { GrantTurns, type Turn } from './turns.js';
 
 const DEFAULT_TIMEOUT_S = 60;
 const MAX_TIMEOUT_S = 3600;
+/** postern waits no longer than 10 s for a sink. */
+const LOAD_WITHIN_MS = 9_000;
 /** Before the second and the third try to open, milliseconds. */
 const PAUSES_MS = [500, 1000];
+
+export interface ModuleOptions {
+  readonly log: Log;
+  /** For the module and what its function does, milliseconds. */
+  readonly loadWithinMs?: number;
+}
 
 /**
  * Loads the module and gives its sink, which acts: it has no `delivery`. `timeout` of the options
@@ -24,10 +32,11 @@ const PAUSES_MS = [500, 1000];
  */
 export async function createModuleSink(
   settings: ModuleSettings,
-  { log }: { readonly log: Log },
+  { log, loadWithinMs = LOAD_WITHIN_MS }: ModuleOptions,
 ): Promise<Sink> {
   const timeoutMs = timeoutOf(settings);
-  return new ModuleSink(settings.name, await loadModule(settings, log), timeoutMs, log).sink();
+  const module = await loadModule(settings, loadWithinMs, log);
+  return new ModuleSink(settings.name, module, timeoutMs, log).sink();
 }
 
 function timeoutOf({ name, options }: ModuleSettings): number {
