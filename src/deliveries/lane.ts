@@ -173,7 +173,7 @@ export class Lane {
       this.#giveUp(owed, 'the configuration has no sink any more that takes it');
       return;
     }
-    const batch = collectMsOf(sink) > 0 ? this.#ofDoor(owed.delivery.door.name, sink) : [owed];
+    const batch = collectMsOf(sink) > 0 ? this.#together(owed, sink) : [owed];
     for (const each of batch) {
       each.isUnderWay = true;
       this.#ready.delete(each);
@@ -186,12 +186,15 @@ export class Lane {
     this.#attempts.set(attempting, breaking);
   }
 
-  #ofDoor(door: string, sink: Sink): readonly Owed[] {
-    this.#collecting.delete(door);
-    return [...this.#owed.values()].filter(
-      ({ delivery, isUnderWay }) =>
-        !isUnderWay && delivery.door.name === door && takes(sink, delivery.name.event),
-    );
+  /** With all else that is owed for its door, due or not. */
+  #together(first: Owed, sink: Sink): readonly Owed[] {
+    const { name } = first.delivery.door;
+    this.#collecting.delete(name);
+    return [...this.#owed.values()].filter(({ delivery: { door, name: of }, isUnderWay }) => {
+      const isAlike = door.name === name && !isUnderWay && takes(sink, of.event);
+      // A door of an earlier configuration may have another sink of that name.
+      return isAlike && (door === first.delivery.door || this.#find(door) === sink);
+    });
   }
 
   async #attempt(sink: Sink, batch: readonly Owed[], breaking: AbortController): Promise<void> {
@@ -201,12 +204,8 @@ export class Lane {
     try {
       await attempt(sink, calls, breaking, attemptMs);
     } catch (error) {
-      for (const owed of batch) {
-        owed.isUnderWay = false;
-        // One that went along before its time goes on as if it had not.
-        const wasDue = owed.dueMs <= begunMs + ROUNDING_MS;
-        if (wasDue && !this.#isStopped) this.#failed(owed, sink, error, begunMs);
-      }
+      for (const owed of batch) owed.isUnderWay = false;
+      if (!this.#isStopped) this.#failed(sink, batch, error, begunMs);
       return;
     }
     for (const owed of batch) this.#delivered(owed);
@@ -220,21 +219,38 @@ export class Lane {
     this.#with.log.info({ ...this.#says(owed), attempt: attempts + 1 }, 'delivered after all');
   }
 
-  #failed(owed: Owed, sink: Sink, error: unknown, begunMs: number): void {
-    const { clock, log } = this.#with;
+  /**
+   * For those that went along before their time the attempt does not count; but the next one is made
+   * for all, at the latest of their times: a sink is not tried more often the more it is owed.
+   */
+  #failed(sink: Sink, batch: readonly Owed[], error: unknown, begunMs: number): void {
+    const reason = bounded(reasonOf(error));
+    const counted = batch.filter(({ dueMs }) => dueMs <= begunMs + ROUNDING_MS);
+    const goOn = counted.filter((owed) => this.#count(owed, sink, error, begunMs));
+    for (const owed of counted) if (!goOn.includes(owed)) this.#end(owed, owed.attempts, reason);
+    const rest = batch.filter((owed) => this.#owed.has(owed.key));
+    const dueMs = Math.max(...rest.map((owed) => owed.dueMs));
+    for (const owed of rest) owed.dueMs = dueMs;
+    for (const owed of goOn) this.#tryAgain(owed, reason);
+  }
+
+  /** Whether it is tried again, and when. */
+  #count(owed: Owed, sink: Sink, error: unknown, begunMs: number): boolean {
+    const nowMs = this.#with.clock.now();
     owed.attempts += 1;
     owed.firstMs ??= begunMs;
-    const { attempts, firstMs } = owed;
-    const reason = bounded(reasonOf(error));
-    const waitMs = policyOf(sink).retryAfterMs(attempts, error, clock.now() - firstMs);
-    if (waitMs === undefined) {
-      this.#end(owed, attempts, reason);
-      return;
-    }
+    const waitMs = policyOf(sink).retryAfterMs(owed.attempts, error, nowMs - owed.firstMs);
+    owed.dueMs = nowMs + (waitMs ?? 0);
+    return waitMs !== undefined;
+  }
+
+  #tryAgain(owed: Owed, reason: string): void {
+    const { clock, log } = this.#with;
+    const { delivery, attempts, dueMs } = owed;
+    const waitMs = dueMs - clock.now();
     owed.reason = reason;
-    owed.dueMs = clock.now() + waitMs;
     this.#with.note({
-      ...{ type: 'DeliveryFailed', ...fieldsOf(owed.delivery), attempt: attempts, reason },
+      ...{ type: 'DeliveryFailed', ...fieldsOf(delivery), attempt: attempts, reason },
       final: false,
       nextAtMs: Math.round(clock.wall() + waitMs),
     });

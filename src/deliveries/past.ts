@@ -25,8 +25,8 @@ export interface Past {
 }
 
 /**
- * A failure is told when it happens. One of which nobody has tried to tell for so long was not to be
- * told: its sink learned only later to be told of failures.
+ * A module may have learned only later to be told of failures: those of before are not told. What it
+ * was to be told is tried when it happens, so that nothing is lost but by a host that was off so long.
  */
 const FAILURES_FOR_MS = 86_400_000;
 
@@ -141,7 +141,9 @@ class Reading {
     };
   }
 
-  #isStale({ name, call }: Delivery): boolean {
-    return name.event === 'failed' && this.#with.clock.wall() - call.atMs > FAILURES_FOR_MS;
+  #isStale({ name, call, door }: Delivery): boolean {
+    const { clock, sinksOf } = this.#with;
+    const isOld = name.event === 'failed' && clock.wall() - call.atMs > FAILURES_FOR_MS;
+    return isOld && sinksOf(door).some((sink) => sink.name === name.sink && !sink.delivery);
   }
 }

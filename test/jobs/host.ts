@@ -66,6 +66,11 @@ export class TestHost {
     return this.#admin;
   }
 
+  /** A new connection, as queues have them. */
+  connect(): Redis {
+    return connect({ target: this.#redis, role: 'worker', log: this.log });
+  }
+
   /** Loses all jobs, and nothing else. */
   async dropJobs(): Promise<void> {
     const keys = await this.#admin.keys('postern:*:*');
@@ -164,13 +169,12 @@ export class TestHost {
   }
 
   async run({ journalLength, ...options }: RunOptions = {}): Promise<Running> {
-    const target = this.#redis;
     const { key, log } = this;
     const journal = await this.openJournal(systemClock, journalLength);
     const exec = createExec({ maxCommands: 64, log });
     const grants = createGrants({
       journal,
-      connect: () => connect({ target, role: 'worker', log }),
+      connect: () => this.connect(),
       key,
       host: HOST,
       catalog: { find: async (name) => this.doors.find((door) => door.name === name) },
