@@ -33,7 +33,7 @@ export interface Running {
 }
 
 export interface RunOptions
-  extends Partial<Pick<GrantsOptions, 'host' | 'layers' | 'clock' | 'keepFrom'>> {
+  extends Partial<Pick<GrantsOptions, 'host' | 'layers' | 'clock' | 'keepFrom' | 'sinksFor'>> {
   readonly journalLength?: number;
 }
 
