@@ -36,18 +36,23 @@ export function namesSource(command: string): boolean {
 /**
  * Whether the door opens for everyone (G9): it has a stop command, and none of its commands names
  * the source, so its grant belongs to the door and not to a source. Never so of a door with
- * `allow`, which is for its source. With a family, only the
+ * `allow` or a module, which are for its source. With a family, only the
  * commands that sources of that family run are judged; a door may well be shared for one family
  * and not for the other (`Command` without `%IP%`, `Command_6` with it), so whoever knows the
  * source asks with its family. Without one: for every family that has commands.
  */
 export function isShared(door: Door, family?: Family): boolean {
-  if (door.allow.length > 0) return false;
+  if (door.allow.length > 0 || actingSinks(door).length > 0) return false;
   const families: readonly Family[] = family === undefined ? [4, 6] : [family];
   const commands = families
     .map((each) => commandsFor(door, each))
     .filter(({ start }) => start !== undefined);
   return commands.length > 0 && commands.every(sharedCommands);
+}
+
+/** The sinks of a door that act for its source. The others that it names only tell of it. */
+export function actingSinks({ sinks }: Pick<Door, 'sinks'>): readonly string[] {
+  return sinks.filter((name) => name.startsWith('module:'));
 }
 
 /** Whether commands that open and close do so for everyone, whoever knocked. */

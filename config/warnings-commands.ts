@@ -1,5 +1,12 @@
 /** Warnings about what a door runs: mostly G9, doors whose stop does not take back their own start. */
-import { type Commands, commandsFor, isShared, namesSource } from './commands.js';
+import {
+  actingSinks,
+  type Commands,
+  commandsFor,
+  isShared,
+  namesSource,
+  sharedCommands,
+} from './commands.js';
 import type { Findings, Place } from './diagnostics.js';
 import { ruleChangesOf, sameRule } from './firewall-rules.js';
 import type { Door } from './types.js';
@@ -20,6 +27,13 @@ export function warnOfCommands(door: Door, locate: Locate, findings: Findings): 
       place,
       `door [${door.name}] opens for everyone: its commands hold no %IP%; while it is open ` +
         'another source extends it, and the stop runs once, at the latest deadline',
+    );
+  else if (actingSinks(door).length > 0 && [ipv4, ipv6].some(sharedCommands))
+    findings.warning(
+      'POSTERN_W_SHARED_DOOR',
+      place,
+      `door [${door.name}] has a module, which is for each source alone, and commands without %IP%: ` +
+        'its stop command runs when one source is shut out, while another may still be in',
     );
   const pairs = sameCommands(ipv4, ipv6) ? [ipv4] : [ipv4, ipv6];
   const reasons = new Set(pairs.flatMap(problemsOf));

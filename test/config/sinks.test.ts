@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
+import { isShared } from '../../config/commands.js';
 import { renderDiagnostic } from '../../config/diagnostics.js';
 import { parseConfiguration } from '../../config/parse.js';
 import { configurationWarnings } from '../../config/warnings.js';
@@ -262,6 +263,15 @@ describe('warnings about sinks', () => {
     assert.deepEqual(warned(...TOLD, ...HOOK), []);
     assert.deepEqual(warned(...TOLD, 'cmd_timeout = 5', ...HOOK), []);
     assert.deepEqual(warned(...DOOR, 'sinks = module:gate', 'cmd_timeout = 5', ...MODULE), []);
+  });
+
+  it('name commands for everyone beside a module, which is for its source', () => {
+    const shared = ['command = touch /run/x', 'stop_command = rm /run/x', 'cmd_timeout = 5'];
+    const gate = [...DOOR, 'sinks = module:gate', ...shared, ...MODULE];
+    assert.deepEqual(warned(...gate), ['5 SHARED_DOOR']);
+    assert.equal(isShared(loads(gate.join('\n')).doors[0]!), false);
+    const told = [...TOLD, ...shared, ...HOOK];
+    assert.equal(isShared(loads(told.join('\n')).doors[0]!), true);
   });
 
   it('name a sink that no door names', () => {

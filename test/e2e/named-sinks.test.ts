@@ -45,6 +45,14 @@ describe('sinks of the configuration', () => {
     await saysAll(`first open ${CLIENT4}`, `first close ${CLIENT4}`);
   });
 
+  it('knocking again while it is open extends it, as with commands (G2)', async () => {
+    await lab.postern(`${door({ sinks: 'module:gate', cmd_timeout: 2 })}\n${module('first')}`);
+    await lab.knock(SERVER4, KNOCKS);
+    await saysAll(`first open ${CLIENT4}`);
+    await lab.knock(SERVER4, KNOCKS);
+    await saysAll(`first open ${CLIENT4}`, `first close ${CLIENT4}`);
+  });
+
   it('what is open is closed by the sink it was opened by, whatever a reload made of it', async () => {
     const conf = `${door({ sinks: 'module:gate', cmd_timeout: 3 })}\n${module('first')}`;
     const postern = await lab.postern(conf);
@@ -70,7 +78,8 @@ describe('sinks of the configuration', () => {
   it('one that cannot be used keeps nobody out, is said, and is mended by a reload', async () => {
     await rm(gate());
     const command = `echo start >> ${file()}`;
-    const conf = `${door({ sinks: 'module:gate', start_command: command })}\n${module('first')}`;
+    const more = { sinks: 'module:gate', start_command: command, cmd_timeout: 1 };
+    const conf = `${door(more)}\n${module('first')}`;
     const postern = await lab.postern(conf);
     assert.match(postern.logs, /THE SINK CANNOT BE USED/);
     assert.match(postern.logs, /gate\.mjs does not exist/);
@@ -80,6 +89,7 @@ describe('sinks of the configuration', () => {
     assert.match(stdout, /conf:\d+: warning: \[module:gate\].*\[POSTERN_W_SINK\]\nreloaded\n$/);
     await writeModule();
     assert.equal((await postern.ask('reload')).stdout, 'reloaded\n');
+    await eventually('closed', async () => (await postern.status()).grants.length === 0);
     await lab.knock(SERVER4, KNOCKS);
     await eventually('the sink', async () =>
       (await linesOf(file())).includes(`first open ${CLIENT4}`),

@@ -75,6 +75,16 @@ describe('the grants that a host holds', () => {
     assert.equal(exclusionKey(testDoor({ startCommand: 'a' }), '192.0.2.1'), undefined);
   });
 
+  it('exclude each other by source where a module acts, and not where a sink only tells', () => {
+    const acts = testDoor({ startCommand: 'a', stopCommand: 'b', sinks: ['module:gate'] });
+    assert.notEqual(exclusionKey(acts, '192.0.2.1'), exclusionKey(acts, '192.0.2.2'));
+    const alone = testDoor({ sinks: ['webhook:ops', 'module:gate'] });
+    const other = testDoor({ sinks: ['module:other'] });
+    assert.notEqual(exclusionKey(alone, '192.0.2.1'), undefined);
+    assert.notEqual(exclusionKey(alone, '192.0.2.1'), exclusionKey(other, '192.0.2.1'));
+    assert.equal(exclusionKey(testDoor({ sinks: ['webhook:ops'] }), '192.0.2.1'), undefined);
+  });
+
   it('exclude each other by source where the door allows something, whatever its commands name', () => {
     const ssh = [{ protocol: 'tcp', from: 22, to: 22 }] as const;
     const one = testDoor({ allow: ssh });
