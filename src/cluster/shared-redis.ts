@@ -2,11 +2,12 @@ import type { Redis } from 'ioredis';
 import { type Clock, systemClock } from '../clock.js';
 import type { Log } from '../log/types.js';
 import type { RedisTarget } from '../redis/connect.js';
-import { Completions, type Outcome } from './completions.js';
+import { Confirmations } from './confirmations.js';
 import { followStream, readStream } from './journal-reader.js';
 import { clusterError, Link, type LinkOptions } from './link.js';
 import { deliveries, GROUP } from './once-queue.js';
 import { ADD_CLAIMS, BEAT, DECLINE, FINISH, FORGET } from './scripts/changes.js';
+import { COMPLETE } from './scripts/complete.js';
 import { FORWARD } from './scripts/forward.js';
 import { PUBLISH } from './scripts/publish.js';
 import { TAKE } from './scripts/take.js';
@@ -30,7 +31,7 @@ export interface SharedRedisOptions {
   readonly host: string;
   /** About how many entries the cluster journal keeps, and the queue likewise. */
   readonly journalLength: number;
-  /** So many replicas must confirm a completion; 0: none is asked. */
+  /** So many replicas must confirm what a failover must not undo; 0: none is asked. */
   readonly redisWait: number;
   readonly log: Log;
   readonly clock?: Clock;
@@ -50,8 +51,8 @@ class RedisOfCluster implements SharedRedis {
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #link: Link;
-  readonly #completing: Link;
-  readonly #completions: Completions;
+  readonly #confirming: Link;
+  readonly #confirmations: Confirmations;
   readonly #closing = new AbortController();
   readonly #declined = new Set<string>();
   readonly #onReady = new Set<() => void>();
@@ -66,13 +67,12 @@ class RedisOfCluster implements SharedRedis {
     const watched = { probeEveryMs: PROBE_EVERY_MS, onChange: () => this.#changed() };
     this.#link = this.#open({ ...watched, log: this.#log });
     // WAIT holds up whatever comes behind it on its connection.
-    this.#completing = redisWait > 0 ? this.#open(watched) : this.#link;
-    const keys = [this.#key('claims'), this.#key('journal'), this.#key('once')] as const;
-    this.#completions = new Completions({ link: this.#completing, replicas: redisWait, keys });
+    this.#confirming = redisWait > 0 ? this.#open(watched) : this.#link;
+    this.#confirmations = new Confirmations({ link: this.#confirming, replicas: redisWait });
   }
 
   get isReady(): boolean {
-    return this.#link.isReady && this.#completing.isReady;
+    return this.#link.isReady && this.#confirming.isReady;
   }
 
   get aheadMs(): number {
@@ -90,20 +90,31 @@ class RedisOfCluster implements SharedRedis {
     return () => this.#onLost.delete(listener);
   }
 
-  complete(
+  async complete(
     grant: string,
     order: Sealed,
     claims: readonly string[],
     once: boolean,
-  ): Promise<Outcome> {
+  ): Promise<'won' | 'spent'> {
     const { journalLength } = this.#options;
-    const head = [grant, String(journalLength), once ? '1' : '0', String(claims.length)];
-    return this.#completions.complete([...head, ...claims, ...order]);
+    const keys = [this.#key('claims'), this.#key('journal'), this.#key('once')];
+    const head = [grant, journalLength, once ? 1 : 0, claims.length];
+    const answer = await this.#confirmations.change({
+      what: 'a completion',
+      send: scripted(COMPLETE, keys, [...head, ...claims, ...order]),
+      isChanged: (outcome) => outcome === 'won',
+    });
+    if (answer === 'won' || answer === 'spent') return answer;
+    throw clusterError('a completion got an answer from Redis that is none');
   }
 
-  async publish(order: Sealed, once: boolean): Promise<void> {
+  async publish(order: Sealed, once: boolean, confirmedByMs?: number): Promise<void> {
+    const keys = [this.#key('journal'), this.#key('once')];
     const args = [this.#options.journalLength, once ? 1 : 0, ...order];
-    await this.#change('an order', PUBLISH, [this.#key('journal'), this.#key('once')], args);
+    if (confirmedByMs === undefined)
+      return void (await this.#change('an order', PUBLISH, keys, args));
+    const send = scripted(PUBLISH, keys, args);
+    await this.#confirmations.change({ what: 'an order', send, untilMs: confirmedByMs });
   }
 
   async forward(
@@ -185,7 +196,11 @@ class RedisOfCluster implements SharedRedis {
 
   async take(grant: string): Promise<boolean> {
     const args = [this.#options.host, TAKEN_FOR_MS];
-    const answer = await this.#change('taking a grant', TAKE, [this.#key(`taken:${grant}`)], args);
+    const answer = await this.#confirmations.change({
+      what: 'taking a grant',
+      send: scripted(TAKE, [this.#key(`taken:${grant}`)], args),
+      isChanged: (isOurs) => isOurs === 1,
+    });
     return answer === 1;
   }
 
@@ -206,8 +221,8 @@ class RedisOfCluster implements SharedRedis {
     this.#onReady.clear();
     this.#onLost.clear();
     this.#closing.abort();
-    this.#completions.close();
-    this.#completing.close();
+    this.#confirmations.close();
+    this.#confirming.close();
     this.#link.close();
   }
 
@@ -235,9 +250,7 @@ class RedisOfCluster implements SharedRedis {
     keys: readonly string[],
     args: readonly (string | number)[],
   ): Promise<unknown> {
-    return this.#link.ask(what, (redis: Redis, notAfterMs) =>
-      redis.eval(script, keys.length, ...keys, notAfterMs, ...args),
-    );
+    return this.#link.ask(what, scripted(script, keys, args));
   }
 
   /** One connection tells that Redis is lost; the others would only say it again. */
@@ -259,6 +272,15 @@ class RedisOfCluster implements SharedRedis {
   #ending(signal: AbortSignal | undefined): AbortSignal {
     return signal ? AbortSignal.any([signal, this.#closing.signal]) : this.#closing.signal;
   }
+}
+
+/** Sends a script that refuses itself when it comes late. */
+function scripted(
+  script: string,
+  keys: readonly string[],
+  args: readonly (string | number)[],
+): (redis: Redis, notAfterMs: number) => Promise<unknown> {
+  return (redis, notAfterMs) => redis.eval(script, keys.length, ...keys, notAfterMs, ...args);
 }
 
 /** Every host has a Redis of its own too, and an operator must know which one is meant. */

@@ -26,7 +26,7 @@ export type Order =
       readonly runOn: RunOn;
       /** For a one-time sequence: its claim under each of the keys. Empty: a fixed sequence. */
       readonly claims: readonly string[];
-      /** It counts only when its `Confirmed` is there: replicas have been asked (`redis_wait`). */
+      /** Nobody acts on it before it comes again without this: replicas are asked (`redis_wait`). */
       readonly pending?: true | undefined;
     }
   | { readonly type: 'Confirmed'; readonly grant: string }
@@ -90,8 +90,11 @@ export interface SharedRedis {
     claims: readonly string[],
     once: boolean,
   ): Promise<'won' | 'spent'>;
-  /** Appends an order; `once`: to the queue as well. */
-  publish(order: Sealed, once: boolean): Promise<void>;
+  /**
+   * Appends an order; `once`: to the queue as well. With `confirmedByMs` (monotonic) it waits for the
+   * replicas of `redis_wait` until then, and rejects when too few confirm.
+   */
+  publish(order: Sealed, once: boolean, confirmedByMs?: number): Promise<void>;
   /**
    * Appends reports of this host behind the head it knows, and moves the head to the last of them.
    * Gives the head that is there afterwards: another than asked for when `head` was not the one.
@@ -126,7 +129,10 @@ export interface SharedRedis {
    * longer than some seconds without finishing them; through outages, until the signal aborts.
    */
   once(signal: AbortSignal): AsyncIterable<OnceEntry>;
-  /** Whether this host is the one that acts on the grant: the first that asks is. */
+  /**
+   * Whether this host is the one that acts on the grant: the first that asks is. Waits for the
+   * replicas of `redis_wait` and rejects when too few confirm; then it may ask again.
+   */
   take(grant: string): Promise<boolean>;
   /** This host cannot act on the entry: any other gets it soon, and this one does not again. */
   decline(entry: OnceEntry): Promise<void>;
