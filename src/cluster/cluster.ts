@@ -9,6 +9,7 @@ import type { Journal } from '../journal/types.js';
 import { type Acceptance, Acceptor, type AcceptorOptions } from './acceptor.js';
 import { Follower } from './follower.js';
 import { createForwarder, type Forwarder } from './forwarder.js';
+import { ANSWER_WITHIN_MS } from './link.js';
 import { createMembers, type Members, type Verdict } from './members.js';
 import { Messenger } from './messenger.js';
 import { type OnceOptions, workOnce } from './once.js';
@@ -44,6 +45,8 @@ export interface ClusterOptions extends Omit<AcceptorOptions, 'grants'> {
 /** How long the start waits for the cluster: then this host works alone until it is there. */
 const JOIN_WITHIN_MS = 3000;
 const AGAIN_MS = 1000;
+/** In less time than this nothing is begun that replicas have to confirm. */
+const CONFIRM_AT_LEAST_MS = 300;
 const CLAIMS_AT_ONCE = 500;
 
 export class Cluster {
@@ -133,23 +136,32 @@ export class Cluster {
     const grant = this.#messenger.newGrant(atMs);
     const order: CompletedOrder = {
       ...{ type: 'Completed', grant, door: door.name, source, runOn, claims },
-      ...(redisWait > 0 && runOn !== 'here' && { pending: true as const }),
+      ...(redisWait > 0 && { pending: true as const }),
     };
     const isQueued = runOn === 'once';
+    const confirmedByMs = clock.now() + ANSWER_WITHIN_MS;
     this.#underway.add(grant);
     try {
       const sealed = this.#messenger.order(order, atMs);
       const outcome = await shared.complete(grant, sealed, claims, isQueued && !order.pending);
       if (outcome === 'spent') return { kind: 'spent' };
-      if (order.pending) {
-        const confirmed = this.#messenger.order({ ...order, pending: undefined }, atMs);
-        await shared.publish(confirmed, isQueued);
-      }
+      // Nobody but us acts on one that is for this host, and what is not told is not read again.
+      if (order.pending && runOn !== 'here') await this.#confirm(order, atMs, confirmedByMs);
       if (isQueued) return { kind: 'queued' };
       return await this.#acceptor.accept({ order, host, atMs }, claim);
     } finally {
       this.#underway.delete(grant);
     }
+  }
+
+  /** Lets the other hosts act on what replicas have confirmed; this too is to outlive a failover. */
+  async #confirm(order: CompletedOrder, atMs: number, byMs: number): Promise<void> {
+    const { clock, shared } = this.#options;
+    if (byMs - clock.now() < CONFIRM_AT_LEAST_MS) {
+      throw new PosternError('POSTERN_E_CLUSTER', 'the replicas of the shared Redis are too slow');
+    }
+    const confirmed = this.#messenger.order({ ...order, pending: undefined }, atMs);
+    await shared.publish(confirmed, order.runOn === 'once', byMs);
   }
 
   /**
