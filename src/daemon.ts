@@ -16,6 +16,7 @@ import { closeDoor, forgetHost } from './close-door.js';
 import { clusterBasis } from './cluster/join.js';
 import { Configurations } from './configurations.js';
 import type { ControlHandlers } from './control/protocol.js';
+import { createDeliveries } from './deliveries/deliveries.js';
 import { Dispatcher } from './dispatcher.js';
 import { Doors } from './doors.js';
 import { reasonOf } from './errors.js';
@@ -24,6 +25,7 @@ import { layFoundation } from './foundation.js';
 import { HostSinks } from './host-sinks.js';
 import { createGrants } from './jobs/grants.js';
 import { stepsFromEnvironment } from './jobs/steps.js';
+import { oldestOf } from './journal/ids.js';
 import { liveKnocks } from './knocks/live.js';
 import type { KnockEvent } from './knocks/types.js';
 import type { ActionLog } from './log/action-log.js';
@@ -86,7 +88,7 @@ async function start(options: DaemonOptions, cleanup: Cleanup): Promise<Daemon> 
   // The doors, as the configuration and the claims say, and what acts on their grants.
   const sinks = new HostSinks({
     ...{ configuration: first, actions, log },
-    handOver: (sink) => sink,
+    handOver: (sink) => deliveries.handOver(sink),
   });
   const configurations = new Configurations(state.configurations, key, log, (kept) =>
     sinks.learn(kept),
@@ -105,18 +107,26 @@ async function start(options: DaemonOptions, cleanup: Cleanup): Promise<Daemon> 
   const digest = await keep(options.configuration);
   const doors = await Doors.load(options.configuration, digest, oneTime);
 
+  // What others are to be told of grants; asked for by the sinks, as soon as there is a grant.
+  const queues = {
+    ...{ journal, key, host, log, catalog: configurations },
+    connect: () => connect({ target, role: 'worker', log }),
+  };
+  const deliveries = createDeliveries({ ...queues, sinksOf: (door) => sinks.named(door) });
+
   // Grants: what a crash or a stop left behind is settled before anybody can knock.
   cleanup.add('the sinks', () => sinks.stop());
   await sinks.start();
-  let keepFrom = (): string | undefined => undefined;
+  cleanup.add('the deliveries', () => deliveries.stop());
+  await deliveries.recover();
+  let forwarded = (): string | undefined => undefined;
   const grants = createGrants({
-    ...{ journal, key, host, log },
-    connect: () => connect({ target, role: 'worker', log }),
-    catalog: configurations,
+    ...queues,
     reach: stepsFromEnvironment(),
     sinksFor: (door, source) => sinks.for(door, source),
     restoreSinks: (live) => sinks.restore(live),
-    keepFrom: () => keepFrom(),
+    observe: deliveries.observe,
+    keepFrom: () => oldestOf([forwarded(), deliveries.oldest()]),
   });
   cleanup.add('the grants', () => grants.stop());
   await grants.recover();
@@ -124,7 +134,7 @@ async function start(options: DaemonOptions, cleanup: Cleanup): Promise<Daemon> 
   // What the cluster did meanwhile, and does from now on.
   const shared = new SharedDoors({ basis, host, journal, doors, sinks, grants, actions, log });
   const { cluster, changed$ } = shared;
-  keepFrom = () => shared.keepFrom;
+  forwarded = () => shared.keepFrom;
   cleanup.add('the cluster', async () => cluster?.stop());
   await cluster?.start();
   const firewall = new FirewallView(options.interfaces, log);
@@ -168,7 +178,10 @@ async function start(options: DaemonOptions, cleanup: Cleanup): Promise<Daemon> 
   const opened = completions$.pipe(mergeMap((event) => dispatcher.complete(event))).subscribe();
 
   // Once a minute: the counts go to the journal, and configurations nobody refers to go.
-  const prune = () => configurations.prune(new Set([...grants.referenced(), doors.digest]));
+  const prune = () => {
+    const referenced = [...grants.referenced(), ...deliveries.referenced()];
+    return configurations.prune(new Set([...referenced, doors.digest]));
+  };
   const everyMinute = async () => {
     const counted = counts.take();
     if (counted !== undefined) await journal.append(counted);
@@ -226,6 +239,8 @@ async function start(options: DaemonOptions, cleanup: Cleanup): Promise<Daemon> 
       sensors: capture.status(),
       knocks: knocks.counts(),
       firewall: firewall.findings,
+      sinks: sinks.problems.map(({ message }) => message),
+      deliveries: deliveries.status(),
       redis: redis === undefined || redis.pid !== undefined ? 'ready' : 'away',
       rejectedEvents: journal.rejected,
       ...(cluster !== undefined && { cluster: cluster.status() }),

@@ -26,6 +26,7 @@ export function statusText(status: Status): string {
     `configuration  ${configuration}`,
     ...(redis === 'away' ? [`redis          ${AWAY}`] : []),
     ...status.firewall.map((finding) => `firewall       ${finding}`),
+    ...status.sinks.map((problem) => `sink           ${problem}`),
     '',
     'SENSORS',
     ...status.sensors.map(({ interface: name, state, reason, frames, malformed }) => {
@@ -46,6 +47,7 @@ export function statusText(status: Status): string {
       const told = unjournalled ? ', NOT IN THE JOURNAL YET' : '';
       return `  ${door} for ${source}: ${state}${left}${knocked}${told}`;
     }),
+    ...deliveryLines(status.deliveries),
     ...(status.cluster === undefined ? [] : ['', ...clusterLines(status.cluster)]),
     '',
     `sources remembered  ${status.knocks.dormant} with one packet, ${status.knocks.machines} knocking`,
@@ -55,4 +57,18 @@ export function statusText(status: Status): string {
       : []),
   ];
   return `${lines.map(escapeControls).join('\n')}\n`;
+}
+
+/** Nothing, unless somebody is still to be told. */
+function deliveryLines(deliveries: Status['deliveries']): readonly string[] {
+  const waiting = deliveries.filter(({ owed }) => owed > 0);
+  if (waiting.length === 0) return [];
+  return [
+    '',
+    'STILL TO BE TOLD',
+    ...waiting.map(({ sink, owed, nextSeconds, reason }) => {
+      const why = reason === undefined ? '' : ` (${reason})`;
+      return `  ${sink}: ${owed}, next try in ${duration(nextSeconds)}${why}`;
+    }),
+  ];
 }

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import type { SensorStatus } from '../capture/types.js';
 import type { ClusterStatus } from '../cluster/status.js';
+import type { DeliveryStatus } from '../deliveries/types.js';
 import type { GrantStatus } from '../jobs/types.js';
 import type { JournalEvent } from '../journal/events.js';
 import type { KnockCounts } from '../knocks/types.js';
@@ -41,6 +42,10 @@ export interface Status {
   readonly knocks: KnockCounts;
   /** What the firewall does to doors with `allow` that their owner did not mean. */
   readonly firewall: readonly string[];
+  /** What is wrong with sinks of the configuration: they tell nobody until it is mended. */
+  readonly sinks: readonly string[];
+  /** What sinks that tell others have still to tell. */
+  readonly deliveries: readonly DeliveryStatus[];
   readonly redis: 'ready' | 'away';
   /** Events of the journal that did not verify. */
   readonly rejectedEvents: number;

@@ -15,6 +15,8 @@ const STATUS: Status = {
   sensors: [],
   knocks: { dormant: 0, machines: 0, dormantEvicted: 0, machinesEvicted: 0 },
   firewall: [],
+  sinks: [],
+  deliveries: [],
   redis: 'ready',
   rejectedEvents: 0,
 };
@@ -42,6 +44,21 @@ function shown(cluster: Partial<ClusterStatus>, status: Partial<Status> = {}): r
 describe('postern status', () => {
   it('says nothing of a cluster on a host alone', () => {
     assert.doesNotMatch(statusText(STATUS), /cluster|other hosts/i);
+  });
+
+  it('shows what sinks have still to tell, and which cannot', () => {
+    const text = statusText({
+      ...STATUS,
+      sinks: ['[email:oncall] has no password'],
+      deliveries: [
+        { sink: 'webhook:ops', owed: 3, nextSeconds: 290, reason: 'answered 500' },
+        { sink: 'webhook:told', owed: 0, nextSeconds: 0 },
+      ],
+    });
+    assert.match(text, /^sink {11}\[email:oncall\] has no password$/m);
+    assert.match(text, /^ {2}webhook:ops: 3, next try in 4 min 50 s \(answered 500\)$/m);
+    assert.doesNotMatch(text, /webhook:told/);
+    assert.doesNotMatch(statusText(STATUS), /told/i);
   });
 
   it('shows the hosts of a cluster with their last sign of life', () => {
