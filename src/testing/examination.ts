@@ -118,13 +118,10 @@ export class Examination {
     const pause = (ms: number) => sleep(ms, false, { signal: over }).catch(() => true as const);
     const firstMs = stopAfterMs ?? this.timeoutMs;
     if (await pause(firstMs)) return undefined;
+    if (stopAfterMs === undefined) this.find(`${name} takes longer than ${firstMs} ms`);
     stop.abort(new Error('told to stop'));
-    if (await pause(STOP_WITHIN_MS)) {
-      if (stopAfterMs === undefined) this.find(`${name} takes longer than ${firstMs} ms`);
-      return undefined;
-    }
-    const since = stopAfterMs === undefined ? `${firstMs} ms later its` : 'its';
-    const what = `${name} does not end within ${STOP_WITHIN_MS} ms after ${since} signal aborts`;
+    if (await pause(STOP_WITHIN_MS)) return undefined;
+    const what = `${name} does not end within ${STOP_WITHIN_MS} ms after its signal aborts`;
     this.find(`${what}; give the signal on to what it waits for`);
     throw new Hopeless();
   }
