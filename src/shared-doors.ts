@@ -19,7 +19,7 @@ export interface SharedDoorsOptions {
   readonly host: string;
   readonly journal: Journal;
   readonly doors: Doors;
-  readonly sinks: HostSinks;
+  readonly sinks: Pick<HostSinks, 'for'>;
   readonly grants: Grants;
   readonly actions: ActionLog;
   readonly log: Log;

@@ -6,6 +6,7 @@ import type { Door } from '../../config/types.js';
 import type { Clock } from '../clock.js';
 import type { DispatchResult, Grants } from '../jobs/types.js';
 import type { Log } from '../log/types.js';
+import { Novelty } from './novelty.js';
 import { type CompletedOrder, guardUntil, type Judgement, judge, type Written } from './orders.js';
 
 /** A door as this host has it now. */
@@ -34,9 +35,11 @@ export class Acceptor {
   readonly #options: AcceptorOptions;
   /** Doors that were asked for and are not here; each is said once. */
   readonly #unfit = new Set<string>();
+  readonly #news: Novelty;
 
   constructor(options: AcceptorOptions) {
     this.#options = options;
+    this.#news = new Novelty(options.clock);
   }
 
   /**
@@ -70,7 +73,7 @@ export class Acceptor {
     const { order, host } = written;
     const by = { closes: closes(door, order.source), wallMs: clock.wall(), toleranceMs };
     const judgement = judge(written, door, by);
-    if (judgement.kind === 'future') {
+    if (judgement.kind === 'future' && this.#news.isNew(order.grant)) {
       const fields = { host, door: door.name, source: order.source };
       log.error(fields, 'not opened: the clock of that host is ahead of ours by too much');
     }

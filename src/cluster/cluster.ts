@@ -7,15 +7,18 @@ import { PosternError, reasonOf } from '../errors.js';
 import type { Completion, Grants } from '../jobs/types.js';
 import type { Journal } from '../journal/types.js';
 import { type Acceptance, Acceptor, type AcceptorOptions } from './acceptor.js';
+import { Acted } from './acted.js';
+import { ClaimIntake } from './claim-intake.js';
 import { Follower } from './follower.js';
 import { createForwarder, type Forwarder } from './forwarder.js';
 import { ANSWER_WITHIN_MS } from './link.js';
 import { createMembers, type Members, type Verdict } from './members.js';
 import { Messenger } from './messenger.js';
+import { Novelty } from './novelty.js';
 import { type OnceOptions, workOnce } from './once.js';
 import type { CompletedOrder } from './orders.js';
 import type { ClusterStatus } from './status.js';
-import type { ClusterKeys, SharedRedis, StreamEntry } from './types.js';
+import type { ClusterKeys, ClusterMessage, SharedRedis, StreamEntry } from './types.js';
 import { type ClusterView, createClusterView } from './view.js';
 
 /** A completion with what the cluster knows its one-time sequence by. */
@@ -47,7 +50,6 @@ const JOIN_WITHIN_MS = 3000;
 const AGAIN_MS = 1000;
 /** In less time than this nothing is begun that replicas have to confirm. */
 const CONFIRM_AT_LEAST_MS = 300;
-const CLAIMS_AT_ONCE = 500;
 
 export class Cluster {
   readonly #options: ClusterOptions;
@@ -57,6 +59,8 @@ export class Cluster {
   readonly #once: OnceOptions;
   readonly #members: Members;
   readonly #view: ClusterView = createClusterView();
+  readonly #acted: Acted;
+  readonly #claims: ClaimIntake;
   readonly #ending = new AbortController();
   /** Grants whose knock is on its way here through the shared Redis. */
   readonly #underway = new Set<string>();
@@ -72,11 +76,15 @@ export class Cluster {
     this.#messenger = new Messenger(options);
     const onRejected = (why: string) => this.#messenger.reject(why);
     const unseal = (entry: StreamEntry) => this.#messenger.open(entry);
+    const wallMs = () => clock.wall();
     this.#acceptor = new Acceptor(options);
+    this.#acted = new Acted({ ...options, wallMs });
+    this.#claims = new ClaimIntake(options);
     this.#follower = new Follower({
       ...options,
-      ...{ unseal, onRejected, acceptor: this.#acceptor, view: this.#view },
-      takeClaims: (order) => this.#takeClaims(order),
+      ...{ unseal, onRejected, acceptor: this.#acceptor },
+      view: { apply: (message) => this.#seen(message) },
+      takeClaims: (orders) => this.#claims.take(orders),
       isUnderway: (grant) => this.#underway.has(grant),
     });
     this.#members = createMembers({
@@ -88,10 +96,12 @@ export class Cluster {
       clockToleranceMs: toleranceMs,
       onVerdict: (verdict) => this.#judged(verdict),
     });
+    const news = new Novelty(clock);
     this.#once = {
       ...options,
-      ...{ unseal, onRejected, acceptor: this.#acceptor },
-      wallMs: () => clock.wall(),
+      ...{ unseal, onRejected, wallMs, acceptor: this.#acceptor },
+      isActedOn: (grant) => this.#acted.has(grant),
+      isNews: (grant) => news.isNew(grant),
     };
   }
 
@@ -140,6 +150,8 @@ export class Cluster {
     };
     const isQueued = runOn === 'once';
     const confirmedByMs = clock.now() + ANSWER_WITHIN_MS;
+    // The shared Redis may have lost what this host remembers (DESIGN 8).
+    if (await this.#claims.knows(claims)) return { kind: 'spent' };
     this.#underway.add(grant);
     try {
       const sealed = this.#messenger.order(order, atMs);
@@ -244,7 +256,7 @@ export class Cluster {
     this.#forwarder = this.#createForwarder();
     this.#forwarder.start();
     log.info({ cluster: name, hosts: this.#members.hosts().length }, 'in the cluster');
-    const stopHealing = shared.onReady(() => this.#heal());
+    const stopHealing = shared.onReady(() => this.#claims.tell());
     const unlessEnded = (error: unknown) => {
       if (signal.aborted) return;
       log.error({ reason: reasonOf(error) }, 'the cluster cannot be followed: joining it anew');
@@ -285,33 +297,10 @@ export class Cluster {
     });
   }
 
-  /** The shared Redis may have lost claims that this host remembers (a restored backup, a flush). */
-  async #heal(): Promise<void> {
-    const { journal, shared, log } = this.#options;
-    try {
-      let batch: { claim: string; grant: string }[] = [];
-      for await (const claim of journal.rememberedClaims()) {
-        batch.push(claim);
-        if (batch.length < CLAIMS_AT_ONCE) continue;
-        await shared.addClaims(batch);
-        batch = [];
-      }
-      if (batch.length > 0) await shared.addClaims(batch);
-    } catch (error) {
-      log.warn({ reason: reasonOf(error) }, 'the claims that this host knows could not be told');
-    }
-  }
-
-  async #takeClaims({ claims, grant, door }: CompletedOrder): Promise<void> {
-    if (claims.length === 0) return;
-    const { journal, onClaimed, log } = this.#options;
-    try {
-      await journal.remember(claims.map((claim) => ({ claim, grant })));
-      await onClaimed(door);
-    } catch (error) {
-      // The shared Redis knows of it, and is asked before anything is opened.
-      log.warn({ door, reason: reasonOf(error) }, 'a claim of another host was not kept here');
-    }
+  /** False: it came before. */
+  #seen(message: ClusterMessage): boolean {
+    this.#acted.note(message);
+    return this.#view.apply(message);
   }
 
   #state(): ClusterStatus['state'] {

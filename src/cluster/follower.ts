@@ -11,6 +11,7 @@ import { ABANDON_AFTER_MS } from '../jobs/reconciler.js';
 import type { Grants } from '../jobs/types.js';
 import type { Log } from '../log/types.js';
 import type { Acceptor, DoorHere } from './acceptor.js';
+import { Novelty } from './novelty.js';
 import { type CompletedOrder, isRevoked, type RevokedOrder, type Written } from './orders.js';
 import type { ClusterMessage, SharedRedis, StreamEntry } from './types.js';
 import type { ClusterView } from './view.js';
@@ -24,8 +25,8 @@ export interface FollowerOptions {
   readonly grants: Pick<Grants, 'revoke'>;
   readonly doorHere: (name: string) => DoorHere | undefined;
   readonly view: Pick<ClusterView, 'apply'>;
-  /** Takes in claims that were made; resolves when this host will not forget them. */
-  readonly takeClaims: (order: CompletedOrder) => Promise<void>;
+  /** Takes in claims that were made; resolves when this host will not forget them. Never rejects. */
+  readonly takeClaims: (orders: readonly CompletedOrder[]) => Promise<void>;
   readonly toleranceMs: number;
   readonly clock: Clock;
   readonly log: Log;
@@ -38,10 +39,15 @@ export interface FollowerOptions {
 
 export class Follower {
   readonly #options: FollowerOptions;
+  readonly #news: Novelty;
+  /** What was read while catching up and is not done yet: it may be interrupted. */
+  #used: CompletedOrder[] = [];
+  readonly #open = new Map<string, Written<CompletedOrder>>();
   #last: string | undefined;
 
   constructor(options: FollowerOptions) {
     this.#options = options;
+    this.#news = new Novelty(options.clock);
   }
 
   /**
@@ -50,7 +56,6 @@ export class Follower {
    */
   async catchUp(signal: AbortSignal): Promise<void> {
     const { shared } = this.#options;
-    const open = new Map<string, Written<CompletedOrder>>();
     let unread = 0;
     for await (const entry of shared.read(this.#last, signal)) {
       this.#last = entry.streamId;
@@ -61,18 +66,23 @@ export class Follower {
       const { host, atMs, order } = message;
       const heldMs = this.#heldMs(entry);
       if (order.type === 'Completed') {
-        await this.#options.takeClaims(order);
+        if (order.claims.length > 0) this.#used.push(order);
         const written = { order, host, atMs, heldMs };
-        if (this.#concernsUs(written)) open.set(order.grant, written);
+        if (this.#concernsUs(written)) this.#open.set(order.grant, written);
       } else if (order.type === 'Revoked') {
-        await this.#revoke({ order, host, atMs }, open);
+        await this.#revoke({ order, host, atMs });
       }
     }
     if (unread > 0) {
       const why = 'another key signed them, or nobody of the cluster';
       this.#options.log.warn({ unread, why }, 'older messages of the cluster were left aside');
     }
-    for (const written of open.values()) await this.#accept(written);
+    await this.#options.takeClaims(this.#used);
+    this.#used = [];
+    for (const [grant, written] of this.#open) {
+      await this.#accept(written);
+      this.#open.delete(grant);
+    }
   }
 
   /** Acts on each new message, until the signal aborts. */
@@ -84,11 +94,11 @@ export class Follower {
       const { host, atMs, order } = message;
       const heldMs = this.#heldMs(entry);
       if (order.type === 'Completed') {
-        void this.#options.takeClaims(order);
+        if (order.claims.length > 0) void this.#options.takeClaims([order]);
         const written = { order, host, atMs, heldMs };
         if (this.#concernsUs(written)) void this.#accept(written);
       } else if (order.type === 'Revoked') {
-        void this.#revoke({ order, host, atMs }, new Map());
+        void this.#revoke({ order, host, atMs });
       }
     }
   }
@@ -139,22 +149,20 @@ export class Follower {
       } else if (result.kind === 'extended')
         log.info(fields, 'knocked again on another host: stays open longer');
     } catch (error) {
+      if (!this.#news.isNew(grant)) return;
       log.error({ ...fields, reason: reasonOf(error) }, 'not opened here, though on other hosts');
     }
   }
 
-  async #revoke(
-    revoked: Written<RevokedOrder>,
-    open: Map<string, Written<CompletedOrder>>,
-  ): Promise<void> {
+  async #revoke(revoked: Written<RevokedOrder>): Promise<void> {
     const { host, grants, doorHere, toleranceMs, log } = this.#options;
     const { door, source, host: only } = revoked.order;
     if (only !== undefined && only !== host) return;
     const here = doorHere(door)?.door;
     const isForAll = here !== undefined && isShared(here, familyOf(source));
-    for (const [grant, written] of open) {
-      const sameSource = isForAll ? { ...written.order, source } : written.order;
-      if (isRevoked({ ...written, order: sameSource }, revoked, toleranceMs)) open.delete(grant);
+    for (const [grant, written] of this.#open) {
+      const order = isForAll ? { ...written.order, source } : written.order;
+      if (isRevoked({ ...written, order }, revoked, toleranceMs)) this.#open.delete(grant);
     }
     try {
       const closed = await grants.revoke(door, source, revoked.atMs + toleranceMs);

@@ -45,7 +45,8 @@ export function judge(
   const measuredMs = wallMs - atMs;
   if (measuredMs < -toleranceMs) return { kind: 'future' };
   // The clock of Redis is one for all hosts, but only ours and the writer's can be believed.
-  const toldMs = heldMs ?? (measuredMs <= toleranceMs ? 0 : measuredMs);
+  const isTold = heldMs !== undefined && Number.isFinite(heldMs);
+  const toldMs = isTold ? heldMs : measuredMs <= toleranceMs ? 0 : measuredMs;
   const within = Math.min(toldMs, measuredMs + toleranceMs);
   const ageMs = Math.max(0, within, measuredMs - toleranceMs);
   if (!closes) {

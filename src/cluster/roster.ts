@@ -7,6 +7,11 @@ import { type Beat, isHostName, sharedTimeOf } from './beat.js';
 
 /** A host that gave no sign of life for so long is away. */
 export const AWAY_AFTER_MS = 8000;
+/**
+ * A key under which others' beats verified is right for so long without any: when all beats are gone
+ * but a forged one, live hosts write theirs anew, and none may be kept from it.
+ */
+const VERIFIED_FOR_MS = 8000;
 /** A beat under our own name that is older was written by a host that lives no more. */
 const NAMESAKE_FRESH_MS = 10_000;
 /** A beat of a live host changes in this time: each writes one every two seconds. */
@@ -58,7 +63,8 @@ export class Roster {
   readonly #unseal: (host: string, text: string) => Unsealed;
   readonly #peers = new Map<string, KnownPeer>();
   #namesake: Namesake | undefined;
-  #verified = 0;
+  /** When a beat of another host verified last, monotonic ms. */
+  #verifiedAtMs = Number.NEGATIVE_INFINITY;
   #foreign: readonly string[] = [];
   #lookedAtMs = 0;
 
@@ -82,12 +88,11 @@ export class Roster {
   take(beats: ReadonlyMap<string, string>, now: Instant): void {
     const others = [...beats].filter(([host]) => host !== this.#host && isHostName(host));
     const foreign: string[] = [];
-    this.#verified = 0;
     for (const host of this.#peers.keys()) if (!beats.has(host)) this.#peers.delete(host);
     for (const [host, text] of others.slice(0, MOST_HOSTS)) {
       const beat = this.#unseal(host, text);
       if (beat === 'foreign') foreign.push(host);
-      else this.#verified += 1;
+      else this.#verifiedAtMs = now.monotonicMs;
       if (typeof beat !== 'string') this.#takePeer(host, beat, now);
     }
     this.#foreign = foreign;
@@ -97,7 +102,8 @@ export class Roster {
 
   /** Undefined: it takes some seconds more to say. */
   judge(nowMs: number): Verdict | undefined {
-    if (this.#foreign.length > 0 && this.#verified === 0) return WRONG_KEY;
+    const isKnownToVerify = nowMs - this.#verifiedAtMs <= VERIFIED_FOR_MS;
+    if (this.#foreign.length > 0 && !isKnownToVerify) return WRONG_KEY;
     const namesake = this.#namesake;
     if (namesake === undefined) return { kind: 'fine' };
     const { changedAtMs, sinceMs } = namesake;
