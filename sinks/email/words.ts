@@ -15,9 +15,13 @@ export function cut(text: string, most: number): string {
   return characters.length > most ? `${characters.slice(0, most).join('')}…` : text;
 }
 
-/** One line, bounded, whatever it was made of. */
+/**
+ * One line, bounded, whatever it was made of. What looks like an encoded word (RFC 2047) would be
+ * decoded by who reads it, to anything at all, so its beginning is shown escaped.
+ */
 export function subjectOf(text: string): string {
-  return cut(text.replace(/\s+/g, ' ').trim(), MAX_SUBJECT);
+  const line = text.replace(/\s+/g, ' ').trim();
+  return cut(line.replaceAll('=?', '\\u003d?'), MAX_SUBJECT);
 }
 
 const DONE = { open: 'opened', close: 'closed', failed: 'FAILED' } as const;

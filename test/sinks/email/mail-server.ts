@@ -34,6 +34,7 @@ export class MailServer {
   readonly contents: string[] = [];
   readonly passwords: string[] = [];
   connections = 0;
+  sessionsEnded = 0;
   port = 0;
   refusals: Refusals = {};
   readonly #server: SMTPServer;
@@ -62,6 +63,9 @@ export class MailServer {
         stream.once('end', () => {
           void this.#take(Buffer.concat(chunks), session).then(done);
         });
+      },
+      onClose: () => {
+        this.sessionsEnded += 1;
       },
       ...options,
     });
@@ -98,8 +102,9 @@ export class MailServer {
     return this;
   }
 
+  /** All sessions that began are over. (A socket below TLS tells smtp-server alone.) */
   async abandoned(): Promise<void> {
-    await poll(() => this.#open.size === 0, 'the connection is closed', 3000);
+    await poll(() => this.sessionsEnded === this.connections, 'the sessions end', 3000);
   }
 
   async close(): Promise<void> {

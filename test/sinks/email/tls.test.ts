@@ -12,8 +12,8 @@ describe('TLS of an e-mail', () => {
   beforeEach(() => bench.fresh());
   after(() => bench.dispose());
 
-  const send = async (changes: Partial<EmailSettings> = {}) =>
-    (await bench.sink(changes)).open(GRANT, never);
+  const send = async (changes: Partial<EmailSettings> = {}, timeoutMs = 5000) =>
+    (await bench.sink(changes, { timeoutMs })).open(GRANT, never);
 
   it('is there from the first byte', async () => {
     await bench.fresh({ secure: true });
@@ -59,7 +59,7 @@ describe('TLS of an e-mail', () => {
     async function downgraded(script: ConstructorParameters<typeof ScriptedServer>[0]) {
       scripted = await new ScriptedServer(script).listen();
       const auth = { user: USER, passwordFile: bench.at('password') };
-      const failure = await failureOf(send({ port: scripted.port, ...auth }));
+      const failure = await failureOf(send({ port: scripted.port, ...auth }, 500));
       assert.doesNotMatch(scripted.heard, /AUTH|MAIL|RCPT|DATA/);
       assert.ok(!scripted.heard.includes(Buffer.from(PASSWORD).toString('base64')));
       return failure;
