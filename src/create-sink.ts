@@ -1,9 +1,9 @@
 /** From what a section of the configuration says to its sink. */
+import { createEmail } from '../sinks/email/email.js';
 import { createModuleSink } from '../sinks/module/module.js';
 import type { SinkSettings } from '../sinks/settings.js';
 import type { Sink } from '../sinks/types.js';
 import { createWebhook } from '../sinks/webhook/webhook.js';
-import { PosternError } from './errors.js';
 import type { Log } from './log/types.js';
 
 /**
@@ -15,7 +15,7 @@ export async function createSink(settings: SinkSettings, log: Log): Promise<Sink
     case 'webhook':
       return createWebhook(settings, { log });
     case 'email':
-      throw new PosternError('POSTERN_E_SINK', `[${settings.name}]: not there yet`);
+      return createEmail(settings, { log });
     case 'module':
       return createModuleSink(settings, { log });
   }
