@@ -5,6 +5,8 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Webhook } from 'standardwebhooks';
+import { MailServer, PASSWORD, USER } from '../sinks/email/mail-server.js';
+import { makeCertificates } from '../sinks/webhook/certificates.js';
 import { node } from '../support/daemon.js';
 import { eventually } from '../support/eventually.js';
 import { Program } from '../support/program.js';
@@ -149,6 +151,33 @@ describe('postern sink test', () => {
       /^postern: \[module:gate\] could not do failed of .*: no way .*\]\n$/,
     );
     assert.ok(!failed.stderr.includes('\u001b'));
+  });
+
+  it('sends one message through a mail server, at once', async () => {
+    const certificates = await makeCertificates(folder);
+    const mail = await new MailServer(certificates).listen();
+    try {
+      await writeFile(join(folder, 'password'), `${PASSWORD}\n`, { mode: 0o600 });
+      const lines = [
+        ...['[email:oncall]', `url = smtp://${USER}@127.0.0.1:${mail.port}`],
+        `ca_file = ${certificates.caFile}`,
+        ...[`password_file = ${folder}/password`, 'from = p@example.net', 'to = o@example.net'],
+      ];
+      const { code, stdout, stderr } = await test(['email:oncall'], ...lines);
+      assert.deepEqual([code, stderr], [0, '']);
+      assert.match(stdout, /^\[email:oncall\] was told of open of the grant test-/);
+      const [{ parsed, isSecure, user, to } = assert.fail('no message')] = mail.taken;
+      assert.deepEqual([isSecure, user, to], [true, USER, ['o@example.net']]);
+      assert.match(`${parsed.subject} ${parsed.text}`, /test/i);
+      assert.match(parsed.text ?? '', /192\.0\.2\.1/);
+      await writeFile(join(folder, 'password'), 'wr0ng-one\n', { mode: 0o600 });
+      const refused = await test(['email:oncall'], ...lines);
+      assert.equal(refused.code, 1);
+      assert.match(refused.stderr, /could not be told of open .*\[POSTERN_E_SINK\]\n$/);
+      assert.ok(!refused.stderr.includes('wr0ng'), refused.stderr);
+    } finally {
+      await mail.close();
+    }
   });
 
   it('ends at Ctrl-C', async () => {
