@@ -200,15 +200,14 @@ describe('the test kit of sinks', () => {
       sleep(600, undefined, { signal }).catch(() => {
         throw new Error('stopped');
       });
-    const [first = ''] = await findingsOf({ ...good, open: slow });
-    assert.match(first, /^open takes longer than 300 ms$/);
-    const deaf = async (grant: SinkGrant) => {
+    const [first = ''] = await findingsOf({ ...good, open: slow }, { state, timeoutMs: 100 });
+    assert.match(first, /^open takes longer than 100 ms$/);
+    const deaf = async (grant: SinkGrant, signal: AbortSignal) => {
       await good.open(grant);
-      await sleep(1500);
+      if (signal.aborted) await sleep(1500);
     };
-    const findings = await findingsOf({ ...good, open: deaf }, { ...ALL, timeoutMs: 3000 });
-    assert.match(findings.join('\n'), /^open does not end within 1000 ms after its signal aborts/);
-  }).timeout(20_000);
+    await finds({ open: deaf }, hangs);
+  });
 
   it('finds what is done though it was told to stop, and is not taken back', async () => {
     const late = async ({ id, source }: SinkGrant, signal: AbortSignal) => {
