@@ -2,7 +2,7 @@
 import { reasonOf } from '../errors.js';
 import type { Log } from '../log/types.js';
 import type { Acceptor, DoorHere } from './acceptor.js';
-import { TRIGGER_FRESH_MS } from './orders.js';
+import { type CompletedOrder, TRIGGER_FRESH_MS, type Written } from './orders.js';
 import type { ClusterMessage, OnceEntry, SharedRedis, StreamEntry } from './types.js';
 
 export interface OnceOptions {
@@ -14,6 +14,10 @@ export interface OnceOptions {
   readonly onRejected: (why: string) => void;
   /** This host acts on it. */
   readonly onOpening: (source: string, door: string) => void;
+  /** Whether any host said in the cluster journal that it acts on it. */
+  readonly isActedOn: (grant: string) => boolean;
+  /** Whether it was not said before. */
+  readonly isNews: (grant: string) => boolean;
   readonly wallMs: () => number;
 }
 
@@ -28,40 +32,37 @@ export async function workOnce(options: OnceOptions, signal: AbortSignal): Promi
 }
 
 async function actOn(entry: OnceEntry, options: OnceOptions): Promise<void> {
-  const { shared, unseal, acceptor, doorHere, log, onRejected, wallMs } = options;
-  const message = unseal(entry);
-  if (
-    typeof message === 'string' ||
-    message.kind !== 'order' ||
-    message.order.type !== 'Completed'
-  ) {
-    onRejected(typeof message === 'string' ? message : 'unfit');
+  const { shared, acceptor, doorHere, isActedOn, log, onRejected, wallMs } = options;
+  const drop = async (why: string): Promise<void> => {
+    onRejected(why);
     await shared.finish(entry);
-    return;
-  }
-  const { order, host, atMs } = message;
+  };
+  const written = orderIn(entry, options);
+  if (typeof written === 'string') return await drop(written);
+  const { order, host, atMs } = written;
   const fields = { grant: order.grant, door: order.door, source: order.source, from: host };
   const here = doorHere(order.door);
-  if (here?.door.runOn !== 'once' || order.runOn !== 'once') {
+  if (here?.door.runOn !== 'once') {
     // Another host may have the door.
     if (wallMs() - atMs > TRIGGER_FRESH_MS) await shared.finish(entry);
     else await shared.decline(entry);
     return;
   }
-  const judgement = acceptor.judge({ order, host, atMs }, here.door);
+  const judgement = acceptor.judge(written, here.door);
   if (judgement.kind !== 'fresh') {
-    onRejected(judgement.kind);
-    log.error(fields, 'not run: no host could act on it in time');
-    await shared.finish(entry);
-    return;
+    if (options.isNews(order.grant)) log.error(fields, 'not run: no host could act on it in time');
+    return await drop(judgement.kind);
   }
+  if (isActedOn(order.grant)) return await drop('repeated');
   if (!(await shared.take(order.grant))) {
     // Whoever has it may not be certain of that yet, and gets it again.
     await shared.decline(entry);
     return;
   }
+  // Who has it may have been forgotten there, or made to: what was reported meanwhile counts too.
+  if (isActedOn(order.grant)) return await drop('repeated');
   try {
-    const result = await acceptor.accept({ order, host, atMs });
+    const result = await acceptor.accept(written);
     if (result.kind === 'opening') {
       options.onOpening(order.source, order.door);
       log.info(fields, 'this host acts on it for the cluster');
@@ -71,4 +72,15 @@ async function actOn(entry: OnceEntry, options: OnceOptions): Promise<void> {
     log.error({ ...fields, reason: reasonOf(error) }, 'not run: it could not be journalled');
   }
   await shared.finish(entry);
+}
+
+/** The order in an entry of the queue, or why there is none to act on. */
+function orderIn(entry: OnceEntry, { unseal }: OnceOptions): Written<CompletedOrder> | string {
+  const message = unseal(entry);
+  if (typeof message === 'string') return message;
+  if (message.kind !== 'order' || message.order.type !== 'Completed') return 'unfit';
+  const { order, host, atMs } = message;
+  // One of the cluster journal's, which somebody put here; `pending`: replicas did not confirm it.
+  const isOurs = order.runOn === 'once' && order.pending === undefined;
+  return isOurs ? { order, host, atMs } : 'unfit';
 }
