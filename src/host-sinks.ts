@@ -74,9 +74,12 @@ export class HostSinks {
     return [...sinks.filter((sink) => sink !== undefined), ...named];
   }
 
-  /** The sinks that a door names, as they are: those that tell others are not handed over. */
+  /**
+   * The sinks that a door names, those that tell others as they are: not handed over, and as the
+   * configuration of now has them.
+   */
   named(door: Door): readonly Sink[] {
-    return this.#named.of(door);
+    return this.#named.ofNow(door);
   }
 
   /** What is wrong with sinks of the configuration. */

@@ -53,6 +53,17 @@ export class NamedSinks {
     return (this.#ofDoor.get(door) ?? []).map(({ sink }) => sink);
   }
 
+  /**
+   * The same, but those that tell others as the running configuration has them, by their names: where
+   * it says that they have moved, or are no more, what is owed to them goes with it.
+   */
+  ofNow(door: Door): readonly Sink[] {
+    const now = new Map(this.#running.map(({ settings, sink }) => [settings.name, sink.sink]));
+    return this.of(door).flatMap((sink) =>
+      sink.delivery === undefined ? sink : (now.get(sink.name) ?? []),
+    );
+  }
+
   /** What is wrong with the running configuration's. */
   get problems(): readonly SinkProblem[] {
     return this.#running.flatMap(({ settings, sink: { problem } }) =>

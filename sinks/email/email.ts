@@ -167,7 +167,8 @@ function inOrder(calls: readonly SinkCall[]): readonly SinkCall[] {
       RANK[a.event] - RANK[b.event] ||
       a.atMs - b.atMs ||
       compare(a.grant.id, b.grant.id) ||
-      compare(a.event, b.event),
+      compare(a.event, b.event) ||
+      compare(a.reason ?? '', b.reason ?? ''),
   );
 }
 

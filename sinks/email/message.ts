@@ -24,9 +24,14 @@ export function mailboxOf(text: string): Mailbox {
  * might never be seen.
  */
 export function messageId(sink: string, calls: readonly SinkCall[], from: string): string {
-  const what = JSON.stringify([sink, ...calls.map(({ event, grant }) => [grant.id, event])]);
+  const what = JSON.stringify([sink, ...calls.map(namesOf)]);
   const digest = createHash('sha256').update(what).digest('hex').slice(0, 40);
   return `<${digest}@${from.slice(from.lastIndexOf('@') + 1)}>`;
+}
+
+/** Of one grant several things may fail, each for a reason of its own. */
+function namesOf({ event, grant, reason }: SinkCall): readonly (string | undefined)[] {
+  return [grant.id, event, reason];
 }
 
 export interface Envelope {

@@ -19,10 +19,11 @@ const VERSION = 1;
 
 /**
  * The same for one event of one grant at one sink, whenever and however often it is sent: receivers
- * know by it what they have had. Holds no full stop, as the signature wants it.
+ * know by it what they have had. Of one grant several things may fail, each for a reason of its own.
+ * Holds no full stop, as the signature wants it.
  */
-export function messageId(sink: string, { event, grant }: SinkCall): string {
-  const what = JSON.stringify([sink, grant.id, event]);
+export function messageId(sink: string, { event, grant, reason }: SinkCall): string {
+  const what = JSON.stringify([sink, grant.id, event, reason]);
   return `msg_${createHash('sha256').update(what).digest('hex').slice(0, 40)}`;
 }
 

@@ -47,6 +47,8 @@ interface Owed extends Progress {
   readonly key: string;
   readonly delivery: Delivery;
   isUnderWay: boolean;
+  /** What the latest attempt failed at. */
+  failedAt?: Sink;
   attempts: number;
   firstMs: number | undefined;
   dueMs: number;
@@ -101,10 +103,18 @@ export class Lane {
     this.#begin([owed]);
   }
 
-  /** Begins what no job has come for. */
+  /** Begins what no job has come for, and what failed at a sink that was loaded anew since. */
   tick(): void {
     const sinceMs = this.#with.clock.now() - OVERDUE_MS;
-    this.#begin([...this.#owed.values()].filter(({ dueMs }) => dueMs <= sinceMs));
+    const isDue = (owed: Owed) => owed.dueMs <= sinceMs || this.#mayBeMended(owed);
+    this.#begin([...this.#owed.values()].filter(isDue));
+  }
+
+  /** Then it is tried once, and that does not count. */
+  #mayBeMended({ failedAt, delivery }: Owed): boolean {
+    if (failedAt === undefined) return false;
+    const sink = this.#find(delivery.door);
+    return sink !== undefined && sink !== failedAt;
   }
 
   status(): DeliveryStatus | undefined {
@@ -204,7 +214,7 @@ export class Lane {
     try {
       await attempt(sink, calls, breaking, attemptMs);
     } catch (error) {
-      for (const owed of batch) owed.isUnderWay = false;
+      for (const owed of batch) [owed.isUnderWay, owed.failedAt] = [false, sink];
       if (!this.#isStopped) this.#failed(sink, batch, error, begunMs);
       return;
     }
@@ -230,7 +240,7 @@ export class Lane {
     for (const owed of counted) if (!goOn.includes(owed)) this.#end(owed, owed.attempts, reason);
     const rest = batch.filter((owed) => this.#owed.has(owed.key));
     const dueMs = Math.max(...rest.map((owed) => owed.dueMs));
-    for (const owed of rest) owed.dueMs = dueMs;
+    for (const owed of rest) [owed.dueMs, owed.reason] = [dueMs, reason];
     for (const owed of goOn) this.#tryAgain(owed, reason);
   }
 

@@ -110,7 +110,9 @@ class Reading {
     const sinks = door === undefined ? [] : this.#with.sinksOf(door);
     const about = door && { state, door, atMs };
     for (const delivery of about === undefined ? [] : owedFor(event, about, sinks)) {
-      this.#owed.set(keyOf(delivery.name), delivery);
+      const key = keyOf(delivery.name);
+      // A stop that failed for good may do so again after the next start: it is owed once.
+      if (!this.#owed.has(key)) this.#owed.set(key, delivery);
     }
     const isGone = TELLS.test(event.sink) && !sinks.some(({ name }) => name === event.sink);
     if (!isGone || (event.type !== 'Opened' && event.type !== 'Closed')) return;

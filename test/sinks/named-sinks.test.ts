@@ -105,6 +105,21 @@ describe('the sinks that doors name', () => {
     assert.deepEqual(await openAt(after), ['webhook:ops 2 open']);
   });
 
+  it('that tell others are those of now for what is still owed to them', async () => {
+    const before = doorWith(ops, 'module:gate');
+    const openNow = async () => {
+      for (const sink of sinks.ofNow(before)) await sink.open(GRANT, quiet);
+      return calls.splice(0);
+    };
+    await sinks.load({ doors: [before], sinks: [hook(), gate()] });
+    assert.deepEqual(await openNow(), ['webhook:ops 1 open', 'module:gate 2 open']);
+    const moved = { ...gate(), path: join(folder, 'other.mjs') };
+    await sinks.load({ doors: [], sinks: [hook({ url: 'https://moved' }), moved] });
+    assert.deepEqual(await openNow(), ['webhook:ops 3 open', 'module:gate 2 open']);
+    await sinks.load({ doors: [], sinks: [] });
+    assert.deepEqual(await openNow(), ['module:gate 2 open']);
+  });
+
   it('are known for the doors of a configuration that was kept', async () => {
     await sinks.load({ doors: [doorWith(ops)], sinks: [hook()] });
     const [same, other] = [doorWith(ops), doorWith(ops)];

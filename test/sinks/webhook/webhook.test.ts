@@ -92,6 +92,11 @@ describe('the webhook sink', () => {
     const ids = bench.receiver.requests.map(({ headers }) => headers['webhook-id']);
     assert.equal(new Set(ids.slice(0, 3)).size, 1);
     assert.equal(new Set(ids).size, 4);
+    for (const reason of ['exec did not open', 'nftables did not open', 'exec did not open'])
+      await sink.failed?.(GRANT, reason, never);
+    const failed = bench.receiver.requests.slice(-3).map(({ headers }) => headers['webhook-id']);
+    assert.equal(new Set([...ids, ...failed]).size, 6, 'two things failed');
+    assert.equal(failed[0], failed[2]);
     for (const id of ids) assert.match(id ?? '', /^msg_[0-9a-f]{40}$/);
     for (const request of bench.receiver.requests) verified(request);
   });
