@@ -21,12 +21,20 @@ const KNOWN_WITHIN_MS = 400;
 
 export class ClaimIntake {
   readonly #options: ClaimIntakeOptions;
-  /** Orders may be repeated at any rate, and each time a file would be read for them. */
+  /** Claim and grant. */
+  readonly #waiting = new Map<string, string>();
+  // Orders may be repeated at any rate, and each time Redis is asked and a file read for them.
+  readonly #remember: (what: 'all') => Promise<void>;
   readonly #moveOn: (door: string) => Promise<void>;
 
   constructor(options: ClaimIntakeOptions) {
     this.#options = options;
     this.#moveOn = coalesced(options.onClaimed);
+    this.#remember = coalesced(async () => {
+      const claims = [...this.#waiting].map(([claim, grant]) => ({ claim, grant }));
+      this.#waiting.clear();
+      await options.journal.remember(claims);
+    });
   }
 
   /**
@@ -47,13 +55,13 @@ export class ClaimIntake {
 
   /** Takes in what others used up. Never rejects. */
   async take(orders: readonly CompletedOrder[]): Promise<void> {
-    const { journal, log } = this.#options;
+    const { log } = this.#options;
     const doors = [...new Set(orders.map(({ door }) => door))];
-    const claims = orders.flatMap(({ claims: each, grant }) =>
-      each.map((claim) => ({ claim, grant })),
-    );
+    for (const { claims, grant } of orders) {
+      for (const claim of claims) this.#waiting.set(claim, grant);
+    }
     try {
-      await journal.remember(claims);
+      await this.#remember('all');
       await Promise.all(doors.map(this.#moveOn));
     } catch (error) {
       // The shared Redis knows of it, and is asked before anything is opened.

@@ -10,12 +10,13 @@ function fixed(first: number): number[] {
   return [first, first + 9173, first + 4391];
 }
 
-function oneTime(first: number): number[][] {
-  return Array.from({ length: ONE_TIME }, (_, index) => fixed(first + 7 * index));
+/** Sequences of a one-time door. */
+export function sequences(first: number, count = ONE_TIME): number[][] {
+  return Array.from({ length: count }, (_, index) => fixed(first + 7 * index));
 }
 
-const SINGLE = oneTime(21_013);
-const MINE = oneTime(31_019);
+const SINGLE = sequences(21_013);
+const MINE = sequences(31_019);
 
 /** A door whose commands are not looked at: `host.ts` stands for them. */
 function door(
@@ -27,7 +28,8 @@ function door(
   return { runOn, conf: () => section(name, { ...all, ...directives }) };
 }
 
-function oneTimeDoor(name: string, runOn: BenchDoor['runOn']): BenchDoor {
+/** Its file is `NAME.sequences`. */
+export function oneTimeDoor(name: string, runOn: BenchDoor['runOn']): BenchDoor {
   const file = (folder: string) => ({ one_time_sequences: join(folder, `${name}.sequences`) });
   return { runOn, isOneTime: true, conf: (folder) => door(name, runOn, file(folder)).conf(folder) };
 }
@@ -44,10 +46,12 @@ export const DOORS: Readonly<Record<string, BenchDoor>> = {
   mine: oneTimeDoor('mine', 'here'),
 };
 
-const text = (sequences: readonly (readonly number[])[]) =>
-  sequences.map((sequence) => `${sequence.join(',')}\n`).join('');
+/** Text of a file of one-time sequences. */
+export function textOf(all: readonly (readonly number[])[]): string {
+  return all.map((sequence) => `${sequence.join(',')}\n`).join('');
+}
 
-export const FILES = { 'single.sequences': text(SINGLE), 'mine.sequences': text(MINE) };
+export const FILES = { 'single.sequences': textOf(SINGLE), 'mine.sequences': textOf(MINE) };
 
 export const SEQUENCES: readonly (readonly number[])[] = [
   ...[41_011, 42_013, 43_019, 44_021].map(fixed),
