@@ -9,10 +9,12 @@ import { reasonOf } from '../errors.js';
 import { familyOf } from '../jobs/keys.js';
 import { ABANDON_AFTER_MS } from '../jobs/reconciler.js';
 import type { Grants } from '../jobs/types.js';
+import { compareIds } from '../journal/ids.js';
 import type { Log } from '../log/types.js';
 import type { Acceptor, DoorHere } from './acceptor.js';
 import { Novelty } from './novelty.js';
 import { type CompletedOrder, isRevoked, type RevokedOrder, type Written } from './orders.js';
+import { isStreamId } from './stream-ids.js';
 import type { ClusterMessage, SharedRedis, StreamEntry } from './types.js';
 import type { ClusterView } from './view.js';
 
@@ -37,6 +39,9 @@ export interface FollowerOptions {
   readonly isUnderway: (grant: string) => boolean;
 }
 
+/** So long after the journal was replaced, hosts may tell again what it lost. */
+const TOLD_AGAIN_MS = 30_000;
+
 export class Follower {
   readonly #options: FollowerOptions;
   readonly #news: Novelty;
@@ -44,6 +49,10 @@ export class Follower {
   #used: CompletedOrder[] = [];
   readonly #open = new Map<string, Written<CompletedOrder>>();
   #last: string | undefined;
+  /** The furthest place that was read. */
+  #furthest = '0-0';
+  /** When an earlier place came after it, monotonic ms. */
+  #replacedAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: FollowerOptions) {
     this.#options = options;
@@ -115,14 +124,27 @@ export class Follower {
     onRejected: (why: string) => void,
   ): (ClusterMessage & { readonly kind: 'order' }) | undefined {
     const { unseal, view } = this.#options;
+    const isToldAgain = this.#isToldAgain(entry);
     const message = unseal(entry);
     if (typeof message === 'string') {
       onRejected(message);
       return undefined;
     }
     if (message.kind === 'order') return message;
-    if (!view.apply(message)) onRejected('repeated');
+    if (!view.apply(message) && !isToldAgain) onRejected('repeated');
     return undefined;
+  }
+
+  /**
+   * Whether nobody need have meddled for a report to come twice: a failover that loses the last entries
+   * has the journal read from its oldest again, and hosts tell again what was lost.
+   */
+  #isToldAgain({ streamId }: StreamEntry): boolean {
+    const { clock } = this.#options;
+    if (!isStreamId(streamId)) return false;
+    if (compareIds(streamId, this.#furthest) > 0) this.#furthest = streamId;
+    else this.#replacedAtMs = clock.now();
+    return clock.now() - this.#replacedAtMs < TOLD_AGAIN_MS;
   }
 
   /** What another host is to do, or what its replicas have not confirmed, is nothing to us. */

@@ -141,6 +141,8 @@ export class FailoverBench {
     await poll(isDone, 'every knock has its effect', SETTLED_WITHIN_MS).catch(() => undefined);
     const told = await this.#told();
     const verdict = this.#verdict();
+    const rejected = this.hosts.reduce((sum, { cluster }) => sum + cluster.status().rejected, 0);
+    if (rejected > 0) verdict.faults.push(`${rejected} genuine messages were dropped, and alarmed`);
     verdict.faults.push(...told);
     return verdict;
   }

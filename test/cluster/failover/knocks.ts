@@ -31,7 +31,8 @@ export class Said {
   constructor() {
     const at = (level: keyof Log) => (fields: object, message: string) => {
       if (level === 'debug') return;
-      const line = `${level}: ${message}`;
+      const why = 'why' in fields ? ` (${fields.why})` : '';
+      const line = `${level}: ${message}${why}`;
       this.counts.set(line, (this.counts.get(line) ?? 0) + 1);
       if (message !== 'the door was not opened' || !('source' in fields)) return;
       const reason = 'reason' in fields ? fields.reason : undefined;
