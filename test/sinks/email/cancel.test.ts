@@ -117,11 +117,11 @@ describe('an e-mail that is cancelled', () => {
   });
 
   it('is not held up by a server that does not say good-bye', async () => {
-    const server = await new ScriptedServer({}).listen();
+    const server = await new ScriptedServer({ QUIT: 'hang' }).listen();
     scripted = server;
     const sink = await bench.sink({ port: server.port, tls: 'off', host: '127.0.0.1' });
     await sink.open(GRANT, never);
-    assert.match(server.heard, /\r\n\.\r\n/);
+    await poll(() => server.heard.endsWith('\r\n.\r\nQUIT\r\n'), 'it is asked to end');
     await server.abandoned();
   });
 });

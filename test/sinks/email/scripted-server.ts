@@ -7,7 +7,10 @@ type Answer = string | 'hang' | 'reset';
 
 /** By what the client did: connected, sent a command, or the content of a message. */
 type Script = Partial<
-  Record<'greeting' | 'EHLO' | 'STARTTLS' | 'AUTH' | 'MAIL' | 'RCPT' | 'DATA' | 'content', Answer>
+  Record<
+    'greeting' | 'EHLO' | 'STARTTLS' | 'AUTH' | 'MAIL' | 'RCPT' | 'DATA' | 'content' | 'QUIT',
+    Answer
+  >
 >;
 
 const FINE: Script = {
