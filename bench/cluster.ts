@@ -306,7 +306,7 @@ const content = {
   at: new Date().toISOString(),
   machine,
   inFlight: IN_FLIGHT,
-  loadAverages: loadavg(),
+  loadAverages: loadavg().join(' '),
   rounds: ROUNDS,
   forMs: FOR_MS,
   figures,
