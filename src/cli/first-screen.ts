@@ -38,15 +38,18 @@ export async function firstScreen(
 function calledAs(): string {
   const program = process.argv[1] ?? '';
   const isInstalled = basename(program) === 'postern' || process.env['INVOCATION_ID'] !== undefined;
-  return isInstalled ? 'postern' : `node ${relative(process.cwd(), program)}`;
+  if (isInstalled) return 'postern';
+  const below = relative(process.cwd(), program);
+  // Seen from / it would read as if it were below whatever folder the reader is in.
+  return `node ${process.cwd() === '/' || below.startsWith('..') ? program : below}`;
 }
 
 function describe(door: Door): string {
-  const { sequence, seqTimeoutMs, stopCommand, cmdTimeoutMs, allow } = door;
+  const { sequence, seqTimeoutMs, stopCommand, cmdTimeoutMs, allow, sinks } = door;
   const knocks =
     sequence.kind === 'fixed' ? `${sequence.knocks.length} knocks` : 'one-time sequences';
   const open =
-    stopCommand === undefined && allow.length === 0
+    stopCommand === undefined && allow.length === 0 && sinks.length === 0
       ? 'no stop command'
       : `closes after ${cmdTimeoutMs / 1000} s`;
   return `${knocks} within ${seqTimeoutMs / 1000} s, ${open}`;

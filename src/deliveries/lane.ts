@@ -264,7 +264,8 @@ export class Lane {
       final: false,
       nextAtMs: Math.round(clock.wall() + waitMs),
     });
-    const fields = { ...this.#says(owed), attempt: attempts, seconds: waitMs / 1000, reason };
+    const seconds = Math.round(waitMs) / 1000;
+    const fields = { ...this.#says(owed), attempt: attempts, seconds, reason };
     if (attempts === 1) log.warn(fields, 'not delivered; it is tried again');
     else log.debug(fields, 'not delivered again');
     this.#remind(owed);

@@ -183,6 +183,12 @@ export interface Status {
     readonly unjournalled?: true;
   }[];
   readonly sensors: readonly { readonly interface: string; readonly state: string }[];
+  readonly deliveries: readonly {
+    readonly sink: string;
+    readonly owed: number;
+    readonly nextSeconds: number;
+    readonly reason?: string;
+  }[];
 }
 
 /** What tests read of `postern events --json`. */
@@ -195,6 +201,9 @@ export interface Event {
   readonly source?: string;
   readonly cause?: string;
   readonly sink?: string;
+  /** What a sink was told of. */
+  readonly event?: string;
+  readonly attempt?: number;
   /** A grant's deadline by the wall clock, milliseconds. */
   readonly until?: number | null;
 }
