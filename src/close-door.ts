@@ -67,10 +67,15 @@ export async function forgetHost(
 ): Promise<ForgetReply> {
   if (cluster === undefined) throw refusal('this host is in no cluster');
   const { state, reason, hosts } = cluster.status();
+  if (name === host) throw refusal(`${name} is this host, which is alive`);
+  // A host that is refused knows nobody, and forgetting whoever refuses it lets it in again.
+  if (state === 'refused') {
+    await cluster.forget(name);
+    return { forgotten: name };
+  }
   if (state !== 'joined')
     throw new PosternError('POSTERN_E_CLUSTER', reason ?? `this host is ${state}`);
   const known = hosts.find((each) => each.host === name);
-  if (name === host) throw refusal(`${name} is this host, which is alive`);
   if (known === undefined) throw refusal(`${noHost(name)} ${namesOf(hosts)}`);
   if (known.state === 'alive')
     throw refusal(`${name} is alive and would be back at once; stop postern there first`);

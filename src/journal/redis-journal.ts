@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { Redis } from 'ioredis';
 import { type Clock, systemClock } from '../clock.js';
 import { reasonOf } from '../errors.js';
@@ -70,6 +71,8 @@ class StreamJournal implements RedisJournal {
 
   constructor(options: RedisJournalOptions) {
     const { target, log, prefix = 'postern' } = options;
+    // Each question that is under way listens to it.
+    setMaxListeners(0, this.#closing.signal);
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
     this.#streamKey = `${prefix}:journal`;

@@ -251,4 +251,12 @@ describe('postern cluster forget, in the daemon', () => {
     });
     assert.equal(host.forgotten.length, 2);
   });
+
+  it('forgets whoever keeps a refused host out, though it knows nobody by a wrong key', async () => {
+    const host = new Host();
+    host.state = 'refused';
+    host.states = { b1: 'alive' };
+    assert.deepEqual(await forgetHost('b9', host), { forgotten: 'b9' });
+    assert.deepEqual(host.forgotten, ['b9']);
+  });
 });
