@@ -1,4 +1,5 @@
 import type { Log } from '../log/types.js';
+import { Novelty } from './novelty.js';
 import { AWAY_AFTER_MS, type Peer, type Roster } from './roster.js';
 import type { ClusterHostStatus } from './status.js';
 
@@ -21,6 +22,9 @@ export class MembersLog {
   readonly #toleranceMs: number;
   readonly #said = new Map<string, Said>();
   #foreign = new Set<string>();
+  /** Names under which nonsense stands; whoever can write it has any number of them. */
+  readonly #news = new Novelty({ now: () => this.#nowMs });
+  #nowMs = 0;
   #quietUntilMs = Number.NEGATIVE_INFINITY;
 
   constructor(log: Log, toleranceMs: number) {
@@ -35,6 +39,7 @@ export class MembersLog {
 
   /** The hosts as they are now; monotonic ms. */
   report(hosts: readonly ClusterHostStatus[], roster: Roster, nowMs: number): void {
+    this.#nowMs = nowMs;
     this.#reportForeign(roster.foreign);
     for (const host of this.#said.keys()) if (!roster.peers.has(host)) this.#said.delete(host);
     for (const status of hosts) {
@@ -52,7 +57,9 @@ export class MembersLog {
 
   #reportForeign(hosts: readonly string[]): void {
     const message = 'a sign of life does not verify: does that host have another key?';
-    for (const host of hosts) if (!this.#foreign.has(host)) this.#log.warn({ host }, message);
+    for (const host of hosts) {
+      if (!this.#foreign.has(host) && this.#news.isNew(host)) this.#log.warn({ host }, message);
+    }
     this.#foreign = new Set(hosts);
   }
 
