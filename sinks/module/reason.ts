@@ -10,8 +10,9 @@ export function oneLine(text: string): string {
     .slice(0, 4 * MAX_TEXT)
     .replace(/\s+/g, ' ')
     .trim();
-  const characters = [...escapeControls(line)];
-  return characters.length > MAX_TEXT ? `${characters.slice(0, MAX_TEXT).join('')}…` : line;
+  const shown = escapeControls(line);
+  const characters = [...shown];
+  return characters.length > MAX_TEXT ? `${characters.slice(0, MAX_TEXT).join('')}…` : shown;
 }
 
 /** The text of anything thrown; never throws itself, though its getters may. */

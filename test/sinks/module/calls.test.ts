@@ -109,6 +109,7 @@ describe('a call of a module', () => {
       [undefined, /^threw undefined, which is no Error$/],
       [Symbol('s'), /^threw Symbol\(s\), which is no Error$/],
       [Object.create(null), /^threw something that cannot be shown$/],
+      [new Error('\u001b[2J\u202e'), /^\\u001b\[2J\\u202e$/],
       [new TypeError(''), /^TypeError without a message$/],
       [new Error(`\u001b[31m\u202e${'😀'.repeat(10_000)}`), /^\\u001b\[31m\\u202e😀{100,}…$/u],
     ];
