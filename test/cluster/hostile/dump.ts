@@ -34,7 +34,7 @@ export function portsIn(text: string, sequences: readonly (readonly number[])[])
   return sequences.flatMap((sequence) => {
     const inOrder = new RegExp(sequence.join('\\D{1,20}')).exec(text);
     // Digits within a MAC or an id are not a number by themselves.
-    const alone = new RegExp(`(?<![\\w.:-])(?:${sequence.join('|')})(?![\\w.:-])`).exec(text);
+    const alone = new RegExp(`(?<![\\w.-])(?:${sequence.join('|')})(?![\\w.-])`).exec(text);
     return [inOrder, alone].flatMap((found) => (found === null ? [] : [around(text, found.index)]));
   });
 }
