@@ -9,7 +9,7 @@ import type { SharedRedis } from './types.js';
 
 export interface ClaimIntakeOptions {
   readonly journal: Pick<Journal, 'knows' | 'remember' | 'rememberedClaims'>;
-  readonly shared: Pick<SharedRedis, 'addClaims'>;
+  readonly shared: Pick<SharedRedis, 'isReady' | 'head' | 'addClaims'>;
   /** A one-time sequence of that door was used somewhere: the door listens for its next. */
   readonly onClaimed: (door: string) => Promise<void>;
   readonly log: Log;
@@ -67,6 +67,14 @@ export class ClaimIntake {
       // The shared Redis knows of it, and is asked before anything is opened.
       log.warn({ doors, reason: reasonOf(error) }, 'a claim of another host was not kept here');
     }
+  }
+
+  /** Tells all claims again when the shared Redis has nothing of what it was told. Never rejects. */
+  async look(forwarded: string | undefined): Promise<void> {
+    const { shared } = this.#options;
+    if (!shared.isReady || forwarded === undefined) return;
+    const head = await shared.head().catch(() => forwarded); // all is told when it is there again
+    if (head === undefined) await this.tell();
   }
 
   /** The shared Redis may have lost claims that this host remembers (a restored backup, a flush). */

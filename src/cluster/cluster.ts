@@ -48,6 +48,7 @@ export interface ClusterOptions extends Omit<AcceptorOptions, 'grants'> {
 /** How long the start waits for the cluster: then this host works alone until it is there. */
 const JOIN_WITHIN_MS = 3000;
 const AGAIN_MS = 1000;
+const LOOK_EVERY_MS = 2000;
 /** In less time than this nothing is begun that replicas have to confirm. */
 const CONFIRM_AT_LEAST_MS = 300;
 
@@ -257,6 +258,8 @@ export class Cluster {
     this.#forwarder.start();
     log.info({ cluster: name, hosts: this.#members.hosts().length }, 'in the cluster');
     const stopHealing = shared.onReady(() => this.#claims.tell());
+    // It may be emptied without the connection being lost.
+    const looking = setInterval(() => void this.#claims.look(this.forwarded), LOOK_EVERY_MS);
     const unlessEnded = (error: unknown) => {
       if (signal.aborted) return;
       log.error({ reason: reasonOf(error) }, 'the cluster cannot be followed: joining it anew');
@@ -267,6 +270,7 @@ export class Cluster {
       workOnce(this.#once, signal).catch(unlessEnded),
     ]);
     this.#part = undefined;
+    clearInterval(looking);
     stopHealing();
     await this.#forwarder.stop();
   }
@@ -294,6 +298,7 @@ export class Cluster {
     return createForwarder({
       ...{ shared, journal, log, clock, host },
       seal: (event) => this.#messenger.report(event),
+      onLoss: () => void this.#claims.tell(),
     });
   }
 

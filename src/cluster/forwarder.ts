@@ -26,6 +26,8 @@ export interface ForwarderOptions {
   readonly journal: Pick<Journal, 'read' | 'follow'>;
   /** This host's name: events of others are not forwarded. */
   readonly host: string;
+  /** The shared Redis holds less of what was forwarded than it did. */
+  readonly onLoss?: () => void;
   /** An event that it throws at is left out, and said so. */
   readonly seal: (event: JournalEvent) => Sealed;
   readonly log: Log;
@@ -175,6 +177,7 @@ class EventForwarder implements Forwarder {
   }
 
   async #adopt(head: string | undefined): Promise<void> {
+    if (this.#isLess(head)) this.#options.onLoss?.();
     if (head === undefined || (await this.#mayBeOurs(head))) {
       this.#position = head;
       if (head !== undefined) this.#sent(head);
@@ -188,6 +191,12 @@ class EventForwarder implements Forwarder {
     }
     this.#head = head;
     this.#backlog.moveTo(this.#position);
+  }
+
+  #isLess(head: string | undefined): boolean {
+    const known = this.#position;
+    if (known === undefined) return false;
+    return head === undefined || (isStreamId(head) && compareIds(head, known) < 0);
   }
 
   /** Not beyond what was sent; before anything was: not beyond everything in the journal. */
