@@ -36,7 +36,7 @@ export interface Happening {
 /** What is owed to these sinks of the door because of the event. */
 export function owedFor(event: Report, happening: Happening, sinks: readonly Sink[]): Delivery[] {
   const given = (sink: Sink, call: Pick<SinkCall, 'event' | 'reason'>, about?: string) =>
-    takes(sink, call.event) ? [deliveryOf(sink.name, call, about, event, happening)] : [];
+    takes(sink, call.event) ? [deliveryOf(sink.name, call, about, happening)] : [];
   const own = sinks.filter(({ name }) => name === event.sink);
   switch (event.type) {
     case 'Opened':
@@ -74,11 +74,10 @@ function deliveryOf(
   sink: string,
   call: Pick<SinkCall, 'event' | 'reason'>,
   about: string | undefined,
-  event: Report,
   { state, door, atMs }: Happening,
 ): Delivery {
   const { id, source, host, configuration, eventId, completedAtMs } = state.context;
-  const untilMs = untilOf(event, state);
+  const untilMs = untilOf(state);
   return {
     name: { grant: id, sink, event: call.event, about },
     call: {
@@ -93,8 +92,7 @@ function deliveryOf(
 }
 
 /** Until when the grant is open, or was to be: as its sinks were told, else provisionally (G10). */
-function untilOf(event: Report, { context }: GrantState): number | null {
-  const own = 'until' in event ? event.until : null;
+function untilOf({ context }: GrantState): number | null {
   const told = Object.values(context.sinks).flatMap(({ untilMs }) => untilMs ?? []);
-  return own ?? (told.length > 0 ? Math.max(...told) : context.provisionalMs);
+  return told.length > 0 ? Math.max(...told) : context.provisionalMs;
 }

@@ -31,7 +31,11 @@ export function successor(id: string): string {
 
 /** The smallest of the ids that are there; undefined: none is. */
 export function oldestOf(ids: readonly (string | undefined)[]): string | undefined {
-  return ids.filter((id) => id !== undefined).sort(compareIds)[0];
+  let oldest: string | undefined;
+  for (const id of ids) {
+    if (id !== undefined && (oldest === undefined || compareIds(id, oldest) < 0)) oldest = id;
+  }
+  return oldest;
 }
 
 /**

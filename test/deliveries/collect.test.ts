@@ -55,6 +55,47 @@ describe('deliveries that are collected', () => {
     assert.equal(oncall.batches[0]?.length, 2);
   });
 
+  it('are collected anew when those before have been told', async () => {
+    const oncall = mail(['open']);
+    const door = host.door('one', [oncall.sink], { cmdTimeoutMs: 60_000 });
+    const running = await host.run();
+    for (const round of [1, 2]) {
+      const fromMs = performance.now();
+      await host.knock(running, door, `192.0.2.${round}`);
+      await host.knock(running, door, `198.51.100.${round}`);
+      await poll(() => oncall.batches.length === round, 'they are told');
+      assert.ok(performance.now() - fromMs >= COLLECT_MS - 60);
+      await host.eventsOf(running, 'Delivered', 2 * round);
+    }
+    assert.deepEqual(
+      oncall.batches.map((batch) => batch.length),
+      [2, 2],
+    );
+  });
+
+  it('count as tried, each of them, also one that came when half the time was over', async () => {
+    const oncall = mail(['open']);
+    oncall.delaysMs = [60_000];
+    oncall.answer = () => {
+      throw new Error('no');
+    };
+    const door = host.door('one', [oncall.sink], { cmdTimeoutMs: 60_000 });
+    const running = await host.run();
+    const fromMs = performance.now();
+    const first = await host.knock(running, door, '192.0.2.1');
+    await poll(() => performance.now() - fromMs > COLLECT_MS / 2, 'half the time');
+    const second = await host.knock(running, door, '192.0.2.2');
+    const failed = await host.eventsOf(running, 'DeliveryFailed', 2);
+    assert.deepEqual(
+      failed.map(({ grant, attempt }) => [grant, attempt]),
+      [
+        [first, 1],
+        [second, 1],
+      ],
+    );
+    assert.equal(oncall.batches.length, 1);
+  });
+
   it('fail together, are tried again together, and no more often than one of them', async () => {
     const oncall = mail(['open']);
     let failures = 0;

