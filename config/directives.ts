@@ -35,10 +35,13 @@ export function nearestDirective(
 ): string | undefined {
   // Nobody mistypes a name into one of twice its length, and a long line need not be compared.
   const wanted = key.slice(0, 40).toLowerCase();
+  const { length } = [...wanted];
   let nearest: string | undefined;
   let least = Math.max(2, Math.ceil(wanted.length / 3)) + 1;
   for (const directive of directives) {
     for (const name of [directive.name, ...(directive.aliases ?? [])]) {
+      // Each character too many or too few is an edit: most names need not be compared.
+      if (Math.abs(name.length - length) >= least) continue;
       const distance = editDistance(wanted, name.toLowerCase());
       if (distance < least) [nearest, least] = [name, distance];
     }

@@ -56,9 +56,10 @@ export function parseConfiguration(text: string, file: string): ParsedConfigurat
     const message = `the file has ${named.length} doors; it may have ${MAX_DOORS} at most`;
     findings.error('POSTERN_E_CONFIG_DOOR', surplus, message);
   }
+  const repeats = new Map<string, number>();
   const doors = named
     .slice(0, MAX_DOORS)
-    .map((section) => readDoor(section, draft, names, places, findings))
+    .map((section) => readDoor(section, draft, names, places, repeats, findings))
     .filter((door) => door !== undefined);
   if (doors.length === 0 && !hasErrors(findings.list))
     findings.warning(
@@ -113,9 +114,10 @@ function readDoor(
   defaults: DoorDefaults,
   sinkNames: ReadonlySet<string>,
   places: Map<string, ReadonlyMap<string, Place>>,
+  repeats: Map<string, number>,
   findings: Findings,
 ): Door | undefined {
-  const name = uniqueName(section, places, findings);
+  const name = uniqueName(section, places, repeats, findings);
   const seen = new Map<string, Place>();
   places.set(name, seen);
   const empty = emptyDoor(defaults);
@@ -134,15 +136,20 @@ function readDoor(
   return { name, line: section.line, sequence, ...door, sinks };
 }
 
-/** Two doors of one name are both live in knockd; here the second is shown as `name#2`. */
+/**
+ * Two doors of one name are both live in knockd; here the second is shown as `name#2`. `repeats`:
+ * the last such number of each name, so that a thousand doors of one name are not counted up anew.
+ */
 function uniqueName(
   section: Section,
   taken: ReadonlyMap<string, unknown>,
+  repeats: Map<string, number>,
   findings: Findings,
 ): string {
   if (!taken.has(section.name)) return section.name;
-  let number = 2;
+  let number = (repeats.get(section.name) ?? 1) + 1;
   while (taken.has(`${section.name}#${number}`)) number += 1;
+  repeats.set(section.name, number);
   const name = `${section.name}#${number}`;
   const message = `there is a door of this name already; this one is shown as [${name}]`;
   findings.warning('POSTERN_W_REPEATED', section, message);

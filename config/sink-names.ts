@@ -41,18 +41,18 @@ export interface NamedSink {
 
 /** `webhook:ops, email:oncall`; whether there are such sinks is seen when all sections are read. */
 export function sinkNames(text: string): Reading<readonly NamedSink[]> {
-  const sinks: NamedSink[] = [];
+  const sinks = new Map<string, NamedSink>();
   const warnings: Remark[] = [];
   let start = 0;
   for (const [index, token] of text.split(',').entries()) {
     const offset = start + indent(token);
     const name = sinkNameOf(token);
     if (name === undefined) return bad(`${TAKES}; ${foundIn(token)} at entry ${index + 1}`, offset);
-    if (!sinks.some((sink) => sink.name === name)) sinks.push({ name, offset });
+    if (!sinks.has(name)) sinks.set(name, { name, offset });
     else warnings.push(repeated(index + 1, offset));
     start += token.length + 1;
   }
-  return good(sinks, warnings);
+  return good([...sinks.values()], warnings);
 }
 
 const TAKES = 'takes names of sinks such as webhook:ops or email:oncall, separated by commas';
