@@ -1,4 +1,4 @@
-/** What core and sensor say to each other over IPC. Records go another way: the sensor's stdout. */
+/** What core and sensor say to each other over the channel. Records go another way: the sensor's stdout. */
 
 /** To the sensor: capture this from now on. The filter holds ports, so it never stands in argv. */
 export interface OpenMessage {

@@ -1,12 +1,14 @@
 /**
  * The sensor: a process of its own that captures on one interface and writes records to stdout
- * (DESIGN 1). Its core tells it what to open over IPC; it dies with its core.
+ * (DESIGN 1). Its core tells it what to open over their channel; it dies with its core.
  */
 import { writeSync } from 'node:fs';
+import { Socket } from 'node:net';
 import type cap from 'cap';
 import { monotonicMs } from '../clock.js';
 import { reasonOf } from '../errors.js';
 import { RecordBatch } from './batch.js';
+import { CHANNEL_FD, hearChannel, sayOnChannel } from './channel.js';
 import { type OpenMessage, parseOpenMessage, type SensorMessage } from './messages.js';
 import { Overlap } from './overlap.js';
 import { type LinkType, newParsedFrame, parseFrame } from './parse.js';
@@ -41,10 +43,15 @@ let overlap: Overlap | undefined;
 let next: Request | undefined;
 let changing = false;
 
-process.on('disconnect', () => process.exit(0));
-process.on('message', (message: unknown) => {
-  const request = parseOpenMessage(message);
-  if (request !== undefined) change(request).catch(fail);
+const channel = new Socket({ fd: CHANNEL_FD, readable: true, writable: true });
+channel.on('close', () => process.exit(0));
+hearChannel(channel, {
+  from: 'fromCore',
+  onMessage(message) {
+    const request = parseOpenMessage(message);
+    if (request !== undefined) change(request).catch(fail);
+  },
+  onNonsense: () => process.exit(1),
 });
 setInterval(report, STATS_EVERY_MS);
 
@@ -128,8 +135,8 @@ function fail(error: unknown): void {
 
 /** Says it to the core; without a core there is nothing left to do. */
 function tell(message: SensorMessage, then: () => void = () => {}): void {
-  process.send?.(message, undefined, undefined, (error) => {
-    if (error !== null && error !== undefined) process.exit(0);
+  sayOnChannel(channel, message, (isSent) => {
+    if (!isSent) process.exit(0);
     then();
   });
 }

@@ -3,14 +3,17 @@
  * hands on what it captures. `cap` aborts its process when a link goes down, so dying is normal.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Packet } from '../../machines/types.js';
 import { monotonicMs } from '../clock.js';
 import type { Log } from '../log/types.js';
+import { CHANNEL_FD, hearChannel, sayOnChannel } from './channel.js';
 import { absenceOf } from './link.js';
 import { type OpenMessage, parseSensorMessage, type SensorStats } from './messages.js';
 import { RecordDecoder } from './record.js';
 import { capMissing } from './rights.js';
+import { Talk } from './talk.js';
 import type { SensorStatus } from './types.js';
 
 export interface SupervisorOptions {
@@ -134,7 +137,8 @@ export class SensorSupervisor {
   async #live(): Promise<void> {
     const [command, ...argv] = this.#options.argv;
     const child = spawn(command, argv, {
-      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+      // The last one is the channel: on Unix a pair of sockets, read and written on both ends.
+      stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
       env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin' },
       cwd: '/',
       // A group of its own: Ctrl-C on a terminal is for the core, which ends its sensors.
@@ -175,22 +179,36 @@ export class SensorSupervisor {
   #listenTo(child: ChildProcess): void {
     const { interface: name, interfaceIndex, log, onPacket } = this.#options;
     const decoder = new RecordDecoder({ interfaceIndex, now: monotonicMs, onPacket });
-    child.stdout?.on('data', (chunk: Buffer) => {
-      if (decoder.invalid > 0) return;
-      decoder.push(chunk);
-      if (decoder.invalid === 0) return;
-      log.error({ interface: name, pid: child.pid }, 'sensor sent what is no record: replaced');
+    const talk = new Talk();
+    let isWell = true;
+    const replace = (why: string) => {
+      if (isWell) log.error({ interface: name, pid: child.pid }, `sensor ${why}: replaced`);
+      isWell = false;
       child.kill('SIGKILL');
+    };
+    const isHeard = () => {
+      if (isWell && talk.isTooMuch(monotonicMs())) replace('says too much');
+      return isWell;
+    };
+    child.stdout?.on('data', (chunk: Buffer) => {
+      if (!isWell) return;
+      decoder.push(chunk);
+      if (decoder.invalid > 0) replace('sent what is no record');
     });
     child.stderr?.on('data', (chunk: Buffer) => {
+      if (!isHeard()) return;
       const text = chunk.toString('utf8', 0, 500).trim();
       this.#complaint = text.split('\n').at(-1)?.slice(0, 200) ?? '';
       log.debug({ interface: name, pid: child.pid, text }, 'sensor says');
     });
-    child.on('message', (message: unknown, handle) => {
-      // A sensor has no handle to pass; one that does is not ours any more.
-      if (handle !== undefined && handle !== null) child.kill('SIGKILL');
-      else if (child === this.#child) this.#hear(message);
+    const channel = channelOf(child);
+    if (channel === undefined) return;
+    hearChannel(channel, {
+      from: 'fromSensor',
+      onMessage: (message) => {
+        if (isHeard() && child === this.#child) this.#hear(message);
+      },
+      onNonsense: () => replace('sent what is no message'),
     });
   }
 
@@ -225,8 +243,9 @@ export class SensorSupervisor {
       },
     };
     const answer = new Promise<void>((done) => this.#waiters.push({ id, done }));
+    const channel = channelOf(child);
     // An error means that it is gone; its end is heard elsewhere.
-    child.send(message, () => {});
+    if (channel !== undefined) sayOnChannel(channel, message);
     const impatience = setTimeout(() => {
       const { log, interface: name } = this.#options;
       log.warn({ interface: name, pid: child.pid }, 'sensor does not answer: replaced');
@@ -258,4 +277,10 @@ export class SensorSupervisor {
     // Aborted by stop: the caller looks.
     await delay(ms, undefined, { signal: this.#stopping.signal }).catch(() => {});
   }
+}
+
+/** Undefined where there was no process to make. */
+function channelOf(child: ChildProcess): Socket | undefined {
+  const channel = child.stdio[CHANNEL_FD];
+  return channel instanceof Socket ? channel : undefined;
 }

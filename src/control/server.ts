@@ -12,6 +12,8 @@ import { type ControlHandlers, type Reply, request } from './protocol.js';
 /** How long another postern on the folder may take to go away. */
 const WAIT_MS = 5000;
 const POLL_MS = 100;
+/** No request comes near; without a bound, one line could fill the memory. */
+const MAX_REQUEST_BYTES = 65_536;
 
 export interface ControlServer {
   /** Until this is called, whoever asks is told that postern is starting. */
@@ -36,7 +38,8 @@ export async function takeControl(path: string, signal?: AbortSignal): Promise<C
     });
     answer(socket, handlers, abort.signal)
       .catch((error: unknown) => writeJsonLine(socket, { error: reasonOf(error) }))
-      .finally(() => socket.end());
+      // Not only our side: whoever goes on writing would hold it open.
+      .finally(() => socket.destroySoon());
   });
   await listenAlone(server, path, signal);
   return {
@@ -56,7 +59,7 @@ async function answer(
   signal: AbortSignal,
 ): Promise<void> {
   const say = (reply: Reply) => writeJsonLine(socket, reply);
-  for await (const line of readJsonLines(socket)) {
+  for await (const line of readJsonLines(socket, MAX_REQUEST_BYTES)) {
     const asked = request.parse(line);
     if (handlers === undefined) await say({ error: 'postern is starting; ask again in a moment' });
     else if (asked.command === 'status') await say({ status: handlers.status() });

@@ -6,7 +6,12 @@ import { SensorSupervisor } from '../../src/capture/supervisor.js';
 import type { SensorStatus } from '../../src/capture/types.js';
 import type { Log } from '../../src/log/types.js';
 
-const LISTENING = `process.send({listening:{id:m.open.id,linkType:"raw"}})`;
+const LISTENING = `say({listening:{id:m.open.id,linkType:"raw"}})`;
+/** The sensor's end of the channel, in as little as it takes. */
+const CHANNEL = `const channel=new (require("node:net").Socket)({fd:3,readable:true,writable:true});
+  channel.on("close",()=>process.exit()).on("error",()=>process.exit());
+  const say=(value,then)=>channel.write(JSON.stringify(value)+"\\n",then);
+  const hear=(onMessage)=>channel.on("data",(bytes)=>onMessage(JSON.parse(bytes)));`;
 
 describe("a sensor's supervisor", () => {
   let supervisor: SensorSupervisor | undefined;
@@ -27,7 +32,7 @@ describe("a sensor's supervisor", () => {
       interface: 'lo',
       interfaceIndex: 0,
       bufferBytes: 1 << 20,
-      argv: [process.execPath, '-e', `process.on("disconnect",()=>process.exit());${program}`],
+      argv: [process.execPath, '-e', `${CHANNEL}${program}`],
       log,
       onPacket: (packet) => {
         packets.push(packet);
@@ -55,9 +60,7 @@ describe("a sensor's supervisor", () => {
     encodeRecord({ ...newParsedFrame(), port: 7 }, 1, record, 0);
     const stats = '{stats:{frames:5,malformed:1,records:2}}';
     const write = `process.stdout.write(Buffer.from("${record.toString('hex')}","hex"))`;
-    const { one, packets, until } = supervise(
-      `process.on("message",(m)=>{${LISTENING};${write};process.send(${stats})})`,
-    );
+    const { one, packets, until } = supervise(`hear((m)=>{${LISTENING};${write};say(${stats})})`);
     await one.start('ip');
     await until(() => packets.length === 1 && one.status.frames === 5);
     assert.equal(packets[0]?.port, 7);
@@ -71,8 +74,8 @@ describe("a sensor's supervisor", () => {
   it('replaces a sensor that sends nonsense, and keeps its counts', async () => {
     const stats = '{stats:{frames:3,malformed:0,records:0}}';
     const { one, packets, logged, until } = supervise(
-      `process.on("message",(m)=>{${LISTENING};process.send("?");process.send({listening:{id:"x"}});
-       process.send(${stats},()=>process.stdout.write(Buffer.alloc(5000,0x4b)))})`,
+      `hear((m)=>{${LISTENING};say("?");say({listening:{id:"x"}});
+       say(${stats},()=>process.stdout.write(Buffer.alloc(5000,0x4b)))})`,
     );
     await one.start('ip');
     await until(() => one.status.restarts >= 2);
@@ -94,7 +97,7 @@ describe("a sensor's supervisor", () => {
 
   it('says what the sensor says about why it cannot capture', async () => {
     const { one } = supervise(
-      `process.on("message",()=>process.send({failed:{reason:"That device is not up"}},()=>process.exit(1)))`,
+      `hear(()=>say({failed:{reason:"That device is not up"}},()=>process.exit(1)))`,
     );
     await one.start('ip');
     const { state, reason } = one.status;
@@ -103,7 +106,7 @@ describe("a sensor's supervisor", () => {
 
   it('fails to start when the capture module is missing, naming the package', async () => {
     const { one } = supervise(
-      `process.on("message",()=>process.send({failed:{reason:"x",missing:true}},()=>process.exit(1)))`,
+      `hear(()=>say({failed:{reason:"x",missing:true}},()=>process.exit(1)))`,
     );
     await assert.rejects(one.start('ip'), { code: 'POSTERN_E_CAPTURE', message: /libpcap-dev/ });
   });
@@ -111,7 +114,7 @@ describe("a sensor's supervisor", () => {
   it('replaces a sensor that does not take a new filter', async function () {
     this.timeout(10_000);
     const { one, until } = supervise(
-      `process.once("message",(m)=>${LISTENING});setInterval(()=>{},1e6)`,
+      `let first=true;hear((m)=>{if(first)${LISTENING};first=false});setInterval(()=>{},1e6)`,
     );
     await one.start('ip');
     const { pid } = one.status;
