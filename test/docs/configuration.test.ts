@@ -18,7 +18,7 @@ const PAGES = [
   ...['knockd', 'errors', 'replay', 'firewall', 'reliability', 'install', 'architecture'].map(
     (name) => `docs/${name}.md`,
   ),
-  ...['cluster', 'docker'].map((name) => `docs/${name}.md`),
+  ...['cluster', 'docker', 'sinks'].map((name) => `docs/${name}.md`),
 ];
 
 type Named = Pick<Directive<never>, 'name' | 'aliases' | 'alone'>;
