@@ -72,7 +72,10 @@ class Reading {
 
   async apply(event: JournalEvent): Promise<void> {
     await this.#begin(event);
-    if (event.type === 'Delivered' || event.type === 'DeliveryFailed') this.#follow(event);
+    if (event.type === 'Delivered' || event.type === 'DeliveryFailed') {
+      this.#follow(event);
+      return;
+    }
     if (event.type === 'Completed' || !('grant' in event)) return;
     const grant = this.#grants.get(event.grant);
     if (grant === undefined) return;
