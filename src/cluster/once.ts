@@ -53,14 +53,15 @@ async function actOn(entry: OnceEntry, options: OnceOptions): Promise<void> {
     if (options.isNews(order.grant)) log.error(fields, 'not run: no host could act on it in time');
     return await drop(judgement.kind);
   }
-  if (isActedOn(order.grant)) return await drop('repeated');
+  // A failover that lost who finished it has it delivered again; so may anybody, to no avail.
+  if (isActedOn(order.grant)) return await shared.finish(entry);
   if (!(await shared.take(order.grant))) {
     // Whoever has it may not be certain of that yet, and gets it again.
     await shared.decline(entry);
     return;
   }
   // Who has it may have been forgotten there, or made to: what was reported meanwhile counts too.
-  if (isActedOn(order.grant)) return await drop('repeated');
+  if (isActedOn(order.grant)) return await shared.finish(entry);
   try {
     const result = await acceptor.accept(written);
     if (result.kind === 'opening') {
