@@ -29,16 +29,25 @@ async function contentOf(redis: Redis, key: string): Promise<unknown> {
   }
 }
 
-/** Sequences that stand in a text: all of their ports in order, or one of them as a number by itself. */
-export function portsIn(text: string, sequences: readonly (readonly number[])[]): string[] {
-  return sequences.flatMap((sequence) => {
-    const inOrder = new RegExp(sequence.join('\\D{1,20}')).exec(text);
-    // Digits within a MAC or an id are not a number by themselves.
-    const alone = new RegExp(`(?<![\\w.-])(?:${sequence.join('|')})(?![\\w.-])`).exec(text);
-    return [inOrder, alone].flatMap((found) => (found === null ? [] : [around(text, found.index)]));
-  });
-}
+/** Between two ports of a sequence that is written out, at most. */
+const GAP = 20;
 
-function around(text: string, index: number): string {
-  return text.slice(Math.max(0, index - 40), index + 60);
+/** Where a sequence stands in a text: its ports in order, or one of them as a number by itself. */
+export function portsIn(text: string, sequences: readonly (readonly number[])[]): string[] {
+  const ports = new Set(sequences.flat().map(String));
+  const whole = new Set(sequences.map((sequence) => sequence.join(' ')));
+  const length = Math.max(...sequences.map((sequence) => sequence.length));
+  const found: string[] = [];
+  let run: string[] = [];
+  let endedAt = 0;
+  for (const { 0: digits, index } of text.matchAll(/\d+/g)) {
+    run = index - endedAt > GAP ? [digits] : [...run, digits].slice(-length);
+    endedAt = index + digits.length;
+    // Digits within a MAC, an id or an address are not a number by themselves.
+    const around = `${text.charAt(index - 1)}${text.charAt(endedAt)}`;
+    const isAlone = ports.has(digits) && !/[\w.-]/.test(around);
+    if (isAlone || whole.has(run.join(' ')))
+      found.push(text.slice(Math.max(0, index - 60), endedAt + 40));
+  }
+  return found;
 }

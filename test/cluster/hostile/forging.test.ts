@@ -31,7 +31,10 @@ describe(`a shared Redis that forges, replays and forgets (T5; HOSTILE_SEED=${SE
   afterEach(function () {
     if (this.currentTest?.state === 'failed') process.stderr.write(bench.logs());
   });
-  after(() => bench.dispose());
+  after(function () {
+    this.timeout(20_000);
+    return bench.dispose();
+  });
 
   it(`${CASES} times executes nothing but honest knocks, each once a host`, async function () {
     this.timeout(120_000 + CASES * 120);
@@ -50,7 +53,8 @@ describe(`a shared Redis that forges, replays and forgets (T5; HOSTILE_SEED=${SE
     assert.ok(rejected.every((count) => count > CASES / 4));
   });
 
-  it('leaves no port of a sequence in any key of any Redis', async () => {
+  it('leaves no port of a sequence in any key of any Redis', async function () {
+    this.timeout(60_000);
     const [sequence = []] = SEQUENCES;
     assert.notDeepEqual(portsIn(`{"x":"a${sequence.join('-')}b"}`, SEQUENCES), []);
     assert.notDeepEqual(portsIn(`{"x":${sequence[1]}}`, SEQUENCES), []);
