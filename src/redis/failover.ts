@@ -6,6 +6,17 @@ const SWITCHED = '+switch-master';
 /** A Sentinel that is away is tried again so often; the others tell us meanwhile. */
 const RETRY_MS = 2000;
 
+/** A Sentinel that was asked before it knew, or does not know yet, still names the old primary. */
+const REPLACED_FOR_MS = 5000;
+
+/** A server that was primary until a moment ago. */
+interface Replaced {
+  readonly address: string | undefined;
+  readonly port: number;
+  /** Monotonic ms; it may be primary again one day. */
+  readonly untilMs: number;
+}
+
 export interface FailoverWatch {
   /** Why the Sentinel that was asked last is out of reach; undefined: those that answered are not. */
   readonly reason: string | undefined;
@@ -20,6 +31,7 @@ export interface FailoverWatch {
  */
 export function watchFailover(redis: Redis): FailoverWatch {
   const reasons = new Map<Redis, string>();
+  let replaced: Replaced | undefined;
   const sentinels = (redis.options.sentinels ?? []).map(({ host, port }) => {
     const sentinel = new Redis({
       ...optionsOf(redis.options),
@@ -33,10 +45,18 @@ export function watchFailover(redis: Redis): FailoverWatch {
     sentinel.on('ready', () => reasons.delete(sentinel));
     sentinel.on('message', (_channel, text) => {
       // Its name, then the old address and the new one.
-      if (text.split(' ', 1)[0] === redis.options.name) drop(redis);
+      const [name, address, port] = text.split(' ');
+      if (name !== redis.options.name) return;
+      replaced = { address, port: Number(port), untilMs: performance.now() + REPLACED_FOR_MS };
+      drop(redis);
     });
     sentinel.subscribe(SWITCHED).catch(() => undefined); // asked again on the next connection
     return sentinel;
+  });
+  redis.on('connect', () => {
+    const { remoteAddress, remotePort } = redis.stream;
+    const isReplaced = remoteAddress === replaced?.address && remotePort === replaced?.port;
+    if (isReplaced && performance.now() < (replaced?.untilMs ?? 0)) drop(redis);
   });
   return {
     get reason() {
