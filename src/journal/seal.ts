@@ -3,6 +3,8 @@ import { type EventBody, eventBody, type JournalEvent } from './events.js';
 import { digest, type JournalKey } from './key.js';
 
 const VERSION = '1';
+/** Of one field, in characters. More than the names of all doors of the longest configuration. */
+const MAX_LENGTH = 16 * 1024 * 1024;
 
 /** An event as the stream holds it. `mac` covers everything else, the id included (DESIGN 8). */
 export interface Entry {
@@ -28,7 +30,10 @@ export function unseal(key: JournalKey, { id, fields }: Entry): JournalEvent | R
   const [v, version = '', h, host = '', t, time = '', e, json = '', m, mac = ''] = fields;
   if (v === 'v' && /^[1-9]\d{0,5}$/.test(version) && version !== VERSION) return 'newer';
   const wellFormed =
-    [v, h, t, e, m].join() === 'v,h,t,e,m' && fields.length === 10 && version === VERSION;
+    fields.length === 10 &&
+    fields.every(({ length }) => length <= MAX_LENGTH) &&
+    [v, h, t, e, m].join() === 'v,h,t,e,m' &&
+    version === VERSION;
   if (!wellFormed) return 'malformed';
   if (!same(mac, macOf(key, [version, id, host, time, json]))) return 'forged';
   const body = parseBody(json);
