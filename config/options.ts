@@ -40,6 +40,7 @@ export const DEFAULT_OPTIONS: OptionsDraft = {
   strayLimit: 3,
   scanLimit: 20,
   ignorePorts: [],
+  maxAttemptsPerMinute: 60,
   maxSources: 1_048_576,
   maxMachines: 65_536,
   maxCommands: 64,
@@ -89,6 +90,10 @@ export const OPTION_DIRECTIVES: readonly Directive<OptionsDraft>[] = [
   { name: 'stray_limit', read: part(limitOrOff, (strayLimit) => ({ strayLimit })) },
   { name: 'scan_limit', read: part(wholeNumber(1, 65_535), (scanLimit) => ({ scanLimit })) },
   { name: 'ignore_ports', read: part(portRanges, (ignorePorts) => ({ ignorePorts })) },
+  {
+    name: 'max_attempts_per_minute',
+    read: part(wholeNumber(0, 10_000), (maxAttemptsPerMinute) => ({ maxAttemptsPerMinute })),
+  },
   { name: 'max_sources', read: part(wholeNumber(1, 2 ** 24), (maxSources) => ({ maxSources })) },
   { name: 'max_machines', read: part(wholeNumber(1, 2 ** 22), (maxMachines) => ({ maxMachines })) },
   { name: 'max_commands', read: part(wholeNumber(1, 4096), (maxCommands) => ({ maxCommands })) },

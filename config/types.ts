@@ -119,6 +119,8 @@ export interface Options {
   readonly scanLimit: number;
   /** Ports that are never strays (M7). */
   readonly ignorePorts: readonly PortRange[];
+  /** A source that begins more attempts is ignored for a minute (M12). 0: no limit. */
+  readonly maxAttemptsPerMinute: number;
   readonly maxSources: number;
   readonly maxMachines: number;
   /** Start commands that run at once; the rest queue. Stops have a pool of the same size. */

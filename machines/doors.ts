@@ -19,6 +19,8 @@ export interface MatchRules {
   readonly strayLimit: number | 'off';
   readonly scanLimit: number;
   readonly ignorePorts: readonly PortRange[];
+  /** A source that begins more is ignored for a minute (M12). 0, or absent: no limit. */
+  readonly maxAttemptsPerMinute?: number;
 }
 
 /** Doors that agree on what a stray is, and so share one count of them (M7). */
@@ -39,6 +41,7 @@ export type PortKind = 'knock' | 'stray' | 'ignored';
 
 const KNOCK = 1;
 const IGNORED = 2;
+const NO_DOORS: readonly MatchDoor[] = [];
 
 /** Port and protocol as one number below 131072: what is counted as one stray, or one knock. */
 export function portCode(protocol: Protocol, port: number): number {
@@ -145,7 +148,7 @@ export class DoorTable {
 
   /** Doors whose first knock is this port, whether or not the packet concerns them. */
   firstKnockOf(protocol: Protocol, port: number): readonly MatchDoor[] {
-    return this.#first.get(portCode(protocol, port)) ?? [];
+    return this.#first.get(portCode(protocol, port)) ?? NO_DOORS;
   }
 }
 

@@ -168,7 +168,7 @@ async function start(options: DaemonOptions, cleanup: Cleanup): Promise<Daemon> 
     actions,
     doorsChanged,
   });
-  const counts = new AttemptCounts();
+  const counts = new AttemptCounts(log);
   const shared$ = events$.pipe(share());
   const told = shared$.subscribe((event) => {
     counts.count(event);

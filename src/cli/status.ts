@@ -52,6 +52,9 @@ export function statusText(status: Status): string {
     '',
     `sources remembered  ${status.knocks.dormant} with one packet, ${status.knocks.machines} knocking`,
     `dropped for newer   ${status.knocks.dormantEvicted} and ${status.knocks.machinesEvicted}`,
+    ...(status.knocks.ignored > 0
+      ? [`ignored             ${status.knocks.ignored} for too many attempts`]
+      : []),
     ...(status.rejectedEvents > 0
       ? [`EVENTS THAT DID NOT VERIFY  ${status.rejectedEvents}: somebody wrote to the journal`]
       : []),

@@ -111,13 +111,23 @@ export const eventBody = z.discriminatedUnion('type', [
     reason: z.string(),
     nextAtMs: wallMs.optional(),
   }),
-  /** Once a minute, per door, if anything happened: attempts begun, spoiled, expired (DESIGN 13). */
+  /**
+   * Once a minute, if anything happened (DESIGN 13): per door the attempts begun, spoiled, expired,
+   * and first knocks of ignored sources; which sources came to be ignored, the first of them by
+   * address (M12). Former versions write neither of the latter.
+   */
   z.object({
     type: z.literal('Counted'),
     doors: z.record(
       z.string(),
-      z.object({ begun: z.number(), spoiled: z.number(), expired: z.number() }),
+      z.object({
+        begun: z.number(),
+        spoiled: z.number(),
+        expired: z.number(),
+        limited: z.number().optional(),
+      }),
     ),
+    ignored: z.object({ sources: z.array(z.string()), more: z.number() }).optional(),
   }),
 ]);
 

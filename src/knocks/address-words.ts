@@ -5,7 +5,7 @@ export type AddressWords = Uint32Array;
 
 /**
  * Reads canonical address text into `words`. The text comes from the packet parser, so it is well
- * formed; IPv6 is RFC 5952, without a zone.
+ * formed; IPv6 is RFC 5952, without a zone. Nothing is allocated: this runs for every first knock.
  */
 export function addressWords(text: string, words: AddressWords): void {
   if (!text.includes(':')) {
@@ -15,17 +15,55 @@ export function addressWords(text: string, words: AddressWords): void {
     words[3] = dottedQuad(text);
     return;
   }
-  const [head = '', tail] = text.split('::');
   words.fill(0);
-  const front = head === '' ? [] : head.split(':');
-  for (const [index, group] of front.entries()) setGroup(words, index, group);
-  if (tail === undefined || tail === '') return;
-  const back = tail.split(':');
-  for (const [index, group] of back.entries()) setGroup(words, 8 - back.length + index, group);
+  const gap = readForward(text, words);
+  if (gap >= 0) readBackward(text, gap, words);
 }
 
-function setGroup(words: AddressWords, index: number, group: string): void {
-  const value = Number.parseInt(group, 16);
+const COLON = 58;
+
+/** The groups before `::`, whose place is returned; all eight and -1 where there is none. */
+function readForward(text: string, words: AddressWords): number {
+  let index = 0;
+  let value = 0;
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code !== COLON) {
+      value = value * 16 + hexDigit(code);
+      continue;
+    }
+    if (at > 0) setGroup(words, index++, value);
+    if (at === 0 || text.charCodeAt(at + 1) === COLON) return at;
+    value = 0;
+  }
+  setGroup(words, index, value);
+  return -1;
+}
+
+/** The groups behind `::`, from the last one. */
+function readBackward(text: string, gap: number, words: AddressWords): void {
+  let index = 7;
+  let value = 0;
+  let scale = 1;
+  for (let at = text.length - 1; at > gap + 1; at--) {
+    const code = text.charCodeAt(at);
+    if (code === COLON) {
+      setGroup(words, index--, value);
+      value = 0;
+      scale = 1;
+    } else {
+      value += hexDigit(code) * scale;
+      scale *= 16;
+    }
+  }
+  setGroup(words, index, value);
+}
+
+function hexDigit(code: number): number {
+  return code < COLON ? code - 48 : code - 87;
+}
+
+function setGroup(words: AddressWords, index: number, value: number): void {
   const word = index >> 1;
   const before = words[word] ?? 0;
   words[word] = index % 2 === 0 ? (value << 16) | before : before | value;

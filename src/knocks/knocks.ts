@@ -12,9 +12,10 @@ import {
   nextDeadlineMs,
 } from '../../machines/knocker.js';
 import type { Packet } from '../../machines/types.js';
+import { AttemptLimit } from './attempt-limit.js';
 import { Deadlines } from './deadlines.js';
 import { type DormantPacket, DormantTable } from './dormant.js';
-import type { KnockCounts, KnockEvent, KnocksOptions } from './types.js';
+import type { KnockCounts, KnocksOptions } from './types.js';
 
 interface Knocker {
   snapshot: SnapshotFrom<typeof knocker>;
@@ -22,6 +23,7 @@ interface Knocker {
   alarmMs: number;
 }
 
+const NO_DOORS: readonly MatchDoor[] = [];
 const [quiet] = initialTransition(knocker);
 
 export class Knocks {
@@ -30,6 +32,9 @@ export class Knocks {
   /** Least recently active first. */
   readonly #knockers = new Map<string, Knocker>();
   readonly #deadlines = new Deadlines();
+  readonly #attempts = new AttemptLimit();
+  /** The last time that was heard of. */
+  #nowMs = 0;
   #table: DoorTable;
   #dormantEvicted = 0;
   #machinesEvicted = 0;
@@ -55,6 +60,7 @@ export class Knocks {
       machines: this.#knockers.size,
       dormantEvicted: this.#dormantEvicted,
       machinesEvicted: this.#machinesEvicted,
+      ignored: this.#attempts.ignoredCount(this.#nowMs),
     };
   }
 
@@ -70,6 +76,8 @@ export class Knocks {
     if (kind === 'stray' && host.isListening(packet.protocol, packet.port)) return;
     if (kind === 'knock' && !table.isKnock(packet, local)) return;
     const type = kind === 'knock' ? 'KNOCK' : 'STRAY';
+    const first = type === 'KNOCK' ? this.#firstKnocks(packet, local) : NO_DOORS;
+    if (type === 'KNOCK' && this.#isIgnored(packet, first)) return;
 
     const active = this.#knockers.get(packet.source);
     if (active !== undefined) {
@@ -80,7 +88,6 @@ export class Knocks {
     if (type === 'STRAY' && !this.#isStray(packet, local)) return;
     const remembered = this.#dormant.wake(packet.source);
     if (remembered === undefined) {
-      const first = type === 'KNOCK' ? this.#firstKnocks(packet, local) : [];
       if (type === 'KNOCK' && first.length === 0) return;
       // A door of one knock is completed by its first packet: there is nothing to sleep on.
       if (first.every((door) => door.knocks.length > 1)) {
@@ -102,11 +109,14 @@ export class Knocks {
       this.#send(due.source, active, { type: 'TIMEOUT', atMs: nowMs, table });
     }
     this.#dormant.expire(nowMs - table.memoryMs, (record) => this.#expireDormant(record));
+    this.#attempts.sweep(nowMs);
+    this.#nowMs = nowMs;
   }
 
   /** When `advance` next has something to do, monotonic ms; Infinity: nothing is remembered. */
   nextDeadlineMs(): number {
-    return Math.min(this.#deadlines.nextMs, this.#dormant.oldestMs() + this.#table.memoryMs);
+    const dormantMs = this.#dormant.oldestMs() + this.#table.memoryMs;
+    return Math.min(this.#deadlines.nextMs, dormantMs, this.#attempts.nextSweepMs);
   }
 
   /** Whether a packet to a port in no sequence is a stray at any door (M7). */
@@ -114,9 +124,33 @@ export class Knocks {
     return this.#table.strayClasses.some((strays) => strayConcerns(strays, packet, local));
   }
 
+  /** The doors that it is the first knock of. Makes no list where the table has one. */
   #firstKnocks(packet: Packet, local: boolean): readonly MatchDoor[] {
     const doors = this.#table.firstKnockOf(packet.protocol, packet.port);
-    return doors.filter((door) => concerns(door, packet, local));
+    for (const door of doors) {
+      if (!concerns(door, packet, local)) {
+        return doors.filter((each) => concerns(each, packet, local));
+      }
+    }
+    return doors;
+  }
+
+  /**
+   * M12, before all other rules: the knocks of a source that began too many attempts are as if they
+   * had not come. An attempt is a packet that is a first knock, of however many doors.
+   */
+  #isIgnored({ source, atMs }: Packet, first: readonly MatchDoor[]): boolean {
+    const { maxAttemptsPerMinute = 0 } = this.#table.rules;
+    if (maxAttemptsPerMinute === 0) return false;
+    if (first.length === 0) return this.#attempts.ignores(source, atMs);
+    const verdict = this.#attempts.begin(source, atMs, maxAttemptsPerMinute);
+    if (verdict === 'within') return false;
+    this.#nowMs = atMs;
+    const [door] = first;
+    const { onEvent } = this.#options;
+    if (verdict === 'exceeds' && door) onEvent({ kind: 'ignored', door, source, stage: 0, atMs });
+    for (const each of first) onEvent({ kind: 'limited', door: each, source, stage: 0, atMs });
+    return true;
   }
 
   /** Remembers a source's first packet, without a machine for it. */
@@ -184,7 +218,7 @@ export class Knocks {
   }
 }
 
-const KINDS: ReadonlySet<string> = new Set<KnockEvent['kind']>([
+const KINDS: ReadonlySet<string> = new Set<KnockerEffect['type']>([
   'begun',
   'advanced',
   'completed',

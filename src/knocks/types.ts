@@ -4,7 +4,17 @@ import type { HostView } from '../capture/types.js';
 
 /** What happened at one door for one source. Stages are numbers, never ports (DESIGN 9). */
 export interface KnockEvent {
-  readonly kind: 'begun' | 'advanced' | 'completed' | 'spoiled' | 'expired' | 'refused';
+  readonly kind:
+    | 'begun'
+    | 'advanced'
+    | 'completed'
+    | 'spoiled'
+    | 'expired'
+    | 'refused'
+    /** The source began too many attempts and is ignored from now on; told once (M12). */
+    | 'ignored'
+    /** A first knock that began no attempt, because its source is ignored (M12). */
+    | 'limited';
   readonly door: MatchDoor;
   readonly source: string;
   /** How many knocks of the sequence have been counted. */
@@ -28,6 +38,8 @@ export interface KnockCounts {
   /** Dormant records and machines that had to go for newer ones. */
   readonly dormantEvicted: number;
   readonly machinesEvicted: number;
+  /** Sources that are ignored for too many attempts (M12); IPv6 by /64. */
+  readonly ignored: number;
 }
 
 export interface KnocksOptions {

@@ -22,6 +22,10 @@ function whatHappened({ kind, stage, reason, door }: ReplayEvent): string {
       return `timeout at ${of} (after ${door.seqTimeoutMs / 1000} s)`;
     case 'refused':
       return 'no attempt begun: the source is scanning';
+    case 'ignored':
+      return 'too many attempts: the source is ignored for a minute';
+    case 'limited':
+      return 'no attempt begun: the source is ignored';
     case 'unfinished':
       return `still at ${of} when the capture ended`;
   }

@@ -13,7 +13,7 @@ const STATUS: Status = {
   doors: [{ door: 'ssh', knocks: 3, sequencesLeft: 7 }],
   grants: [],
   sensors: [],
-  knocks: { dormant: 0, machines: 0, dormantEvicted: 0, machinesEvicted: 0 },
+  knocks: { dormant: 0, machines: 0, dormantEvicted: 0, machinesEvicted: 0, ignored: 0 },
   firewall: [],
   sinks: [],
   deliveries: [],
@@ -44,6 +44,12 @@ function shown(cluster: Partial<ClusterStatus>, status: Partial<Status> = {}): r
 describe('postern status', () => {
   it('says nothing of a cluster on a host alone', () => {
     assert.doesNotMatch(statusText(STATUS), /cluster|other hosts/i);
+  });
+
+  it('shows how many sources are ignored, if any', () => {
+    const text = statusText({ ...STATUS, knocks: { ...STATUS.knocks, ignored: 3 } });
+    assert.match(text, /^ignored {13}3 for too many attempts$/m);
+    assert.doesNotMatch(statusText(STATUS), /ignored/);
   });
 
   it('shows what sinks have still to tell, and which cannot', () => {

@@ -42,6 +42,7 @@ describe('parseConfiguration', () => {
       strayLimit: 3,
       scanLimit: 20,
       ignorePorts: [],
+      maxAttemptsPerMinute: 60,
       maxSources: 1_048_576,
       maxMachines: 65_536,
       maxCommands: 64,
@@ -65,6 +66,7 @@ describe('parseConfiguration', () => {
       stray_limit = off
       scan_limit = 7
       ignore_ports = 123, 5000-5010
+      max_attempts_per_minute = 0
       max_sources = 10
       max_machines = 11
       max_commands = 12
@@ -88,6 +90,7 @@ describe('parseConfiguration', () => {
           { from: 123, to: 123 },
           { from: 5000, to: 5010 },
         ],
+        maxAttemptsPerMinute: 0,
         maxSources: 10,
         maxMachines: 11,
         maxCommands: 12,

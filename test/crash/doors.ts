@@ -132,5 +132,7 @@ export function confOf(doors: readonly CrashDoor[], folder: string): string {
     const fixed = 'one_time_sequences' in own ? {} : { sequence: sequence.join(',') };
     return section(name, { ...fixed, tcpflags: 'syn', ...own });
   });
-  return ['[options]\n\tnft_guard = yes\n', ...sections].join('\n');
+  // One client stands for many here.
+  const options = '[options]\n\tnft_guard = yes\n\tmax_attempts_per_minute = 0\n';
+  return [options, ...sections].join('\n');
 }

@@ -130,7 +130,9 @@ async function startKnockd(network: Network, folder: string): Promise<Program> {
 /** postern itself, or with `DIFF_POSTERN=pipeline` its way from the wire to completions alone. */
 async function startListener(network: Network, log: string): Promise<Listener> {
   if (process.env['DIFF_POSTERN'] !== 'pipeline') {
-    const conf = configurationText([`LogFile = ${log}`, 'stray_limit = off']);
+    // knockd has neither of these limits.
+    const limits = ['stray_limit = off', 'max_attempts_per_minute = 0'];
+    const conf = configurationText([`LogFile = ${log}`, ...limits]);
     const postern = await startPostern(network, { conf });
     return {
       completed: async () => completedOf(await postern.events()),

@@ -183,6 +183,46 @@ describe('matching rules', () => {
     }
   });
 
+  it('M12: knocks of a source that began too many attempts are as if they had not come', () => {
+    const b = bench([door('d', '7,8,9'), door('e', '7,20')], { maxAttemptsPerMinute: 3 });
+    // The last attempt has two knocks when the limit is exceeded, and cannot go on.
+    for (const port of [7, 7, 7, 8, 7, 9, 20]) b.hit(port, { atMs: 1000 });
+    assert.deepEqual(b.opened(), []);
+    const told = b.events.slice(-3).map((event) => `${event.kind} ${event.door.name}`);
+    assert.deepEqual(told, ['ignored d', 'limited d', 'limited e']);
+    assert.equal(b.knocks.counts().ignored, 1);
+    for (const port of [7, 8, 9]) b.hit(port, { atMs: 60_999 });
+    assert.deepEqual(b.opened(), []);
+    assert.deepEqual(b.told().slice(-2), ['limited 0', 'limited 0']);
+    for (const port of [7, 8, 9]) b.hit(port, { atMs: 61_000 });
+    assert.deepEqual(b.opened(), ['d']);
+    assert.equal(b.events.filter(({ kind }) => kind === 'ignored').length, 1);
+    b.knocks.advance(61_000);
+    assert.equal(b.knocks.counts().ignored, 0);
+  });
+
+  it('M12: only first knocks count; strays of an ignored source count as always', () => {
+    const b = bench([door('d', '7,8')], { maxAttemptsPerMinute: 2, scanLimit: 4 });
+    for (let n = 0; n < 100; n++) b.hit(n % 2 === 0 ? 8 : 999, { atMs: 500 });
+    for (const port of [7, 8, 7, 8]) b.hit(port, { atMs: 1000 });
+    assert.deepEqual(b.opened(), ['d', 'd']);
+    b.hit(7, { atMs: 1000 });
+    for (let port = 100; port < 110; port++) b.hit(port, { atMs: 60_999 });
+    b.hit(7, { atMs: 61_000 });
+    assert.equal(b.told().at(-1), 'refused 0');
+  });
+
+  it('M12: another limit holds from the next packet on, and none ends the ignoring', () => {
+    const doors = [door('d', '7,8')];
+    const b = bench(doors, { maxAttemptsPerMinute: 1 });
+    for (const port of [7, 7, 7, 8]) b.hit(port, { atMs: 1000 });
+    assert.deepEqual(b.opened(), []);
+    const none = { ...RULES, maxAttemptsPerMinute: 0 };
+    b.knocks.setTable(new DoorTable(doors, none, b.knocks.table));
+    for (let n = 0; n < 100; n++) for (const port of [7, 8]) b.hit(port, { atMs: 1001 });
+    assert.equal(b.opened().length, 100);
+  });
+
   it('keeps attempts at doors that a reload did not change (G7)', () => {
     const kept = door('kept', '7,8,9');
     const b = bench([kept, door('gone', '50,51')]);
@@ -208,6 +248,7 @@ describe('matching rules', () => {
       machines: 0,
       dormantEvicted: 0,
       machinesEvicted: 0,
+      ignored: 0,
     });
   });
 

@@ -1,5 +1,5 @@
 /**
- * The matching rules M1–M11 of knockd compatibility as plain arrays and loops: the judge that
+ * The matching rules M1–M12 of knockd compatibility as plain arrays and loops: the judge that
  * postern's own matcher is compared with. Written from the text of the rules alone, for reading;
  * nothing here is fast.
  */
@@ -35,6 +35,17 @@ interface StrayRecord {
   scanning: boolean;
 }
 
+/** What a source (IPv6: a network) has left of its attempts (M12). */
+interface Bucket {
+  readonly network: string;
+  /** What it spent and has not got back yet, in ms of filling. */
+  spentMs: number;
+  atMs: number;
+  ignoredUntilMs: number;
+}
+
+const MINUTE_MS = 60_000;
+
 export interface ReferenceModel extends Model {
   /** M11: the door's one-time sequence was replaced. */
   replaceSequence(door: string, knocks: readonly Knock[]): void;
@@ -49,9 +60,11 @@ export function referenceModel(
   let doors = [...configured];
   let attempts: Attempt[] = [];
   const strayRecords: StrayRecord[] = [];
+  const buckets: Bucket[] = [];
 
   function packet(p: Packet): { opened: string[] } {
     const opened: string[] = [];
+    if (isIgnored(p)) return { opened };
     for (const door of doors) {
       // M8: the deadline is exact; an attempt has expired for a packet at or after it.
       attempts = attempts.filter(
@@ -62,6 +75,32 @@ export function referenceModel(
       if (judge(door, p)) opened.push(door.name);
     }
     return { opened };
+  }
+
+  /** M12: a knock of a source that began too many attempts is as if it had not come. */
+  function isIgnored(p: Packet): boolean {
+    const limit = rules.maxAttemptsPerMinute ?? 0;
+    if (limit === 0 || !isKnockThatConcerns(p)) return false;
+    const network = networkOf(p.source);
+    let bucket = buckets.find((one) => one.network === network);
+    if (bucket === undefined) {
+      bucket = { network, spentMs: 0, atMs: p.atMs, ignoredUntilMs: 0 };
+      buckets.push(bucket);
+    }
+    if (p.atMs < bucket.ignoredUntilMs) return true;
+    if (!doors.some((door) => concerns(door, p) && isKnock(door.knocks[0], p))) return false;
+    // A full bucket is a minute of filling; a millisecond is allowed for rounding.
+    bucket.spentMs = Math.max(0, bucket.spentMs - (p.atMs - bucket.atMs)) + MINUTE_MS / limit;
+    bucket.atMs = p.atMs;
+    if (bucket.spentMs <= MINUTE_MS + 1) return false;
+    // The minute begins here, and whoever has been ignored has a full bucket afterwards.
+    bucket.ignoredUntilMs = p.atMs + MINUTE_MS;
+    bucket.spentMs = 0;
+    return true;
+  }
+
+  function concerns(door: ModelDoor, p: Packet): boolean {
+    return isAddressed(door, p, host) && satisfiesFlags(door, p);
   }
 
   /** A packet that concerns the door: first the attempts there are, then M3. */
@@ -136,10 +175,7 @@ export function referenceModel(
 
   function isKnockThatConcerns(p: Packet): boolean {
     return doors.some(
-      (door) =>
-        isAddressed(door, p, host) &&
-        satisfiesFlags(door, p) &&
-        door.knocks.some((knock) => isKnock(knock, p)),
+      (door) => concerns(door, p) && door.knocks.some((knock) => isKnock(knock, p)),
     );
   }
 
@@ -202,4 +238,14 @@ export function referenceModel(
 
 function strayName(p: Packet): string {
   return `${p.protocol}:${p.port}`;
+}
+
+/** IPv4 by address, IPv6 by /64: the first four groups, `::` written out. */
+function networkOf(source: string): string {
+  if (!source.includes(':')) return source;
+  const [head = '', tail = ''] = source.split('::');
+  const groups = (text: string) => (text === '' ? [] : text.split(':'));
+  const missing = 8 - groups(head).length - groups(tail).length;
+  const all = [...groups(head), ...Array<string>(missing).fill('0'), ...groups(tail)];
+  return all.slice(0, 4).join(':');
 }

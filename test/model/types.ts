@@ -16,11 +16,13 @@ export interface ModelDoor {
   readonly target?: string;
 }
 
-/** The limits of M7. */
+/** The limits of M7 and M12. */
 export interface ModelRules {
   readonly strayLimit: number | 'off';
   readonly scanLimit: number;
   readonly ignorePorts: readonly PortRange[];
+  /** M12; absent or 0: no limit. */
+  readonly maxAttemptsPerMinute?: number;
 }
 
 /** Takes one packet and says which doors it opened for its source, in the doors' order. */

@@ -113,6 +113,16 @@ describe('postern replay', () => {
     assert.match(opened.stdout, /OPENED/);
   });
 
+  it('ignores a source that begins too many attempts, as postern does (M12)', async () => {
+    const tries = Array.from({ length: 62 }, (_, i) => hit(i / 1000, 7000));
+    const knock = (second: number) => [7000, 8000, 9000].map((port) => hit(second, port));
+    const { stdout } = await replay([...tries, ...knock(59), ...knock(61)]);
+    assert.equal(stdout.match(/ssh: too many attempts: the source is ignored/g)?.length, 1);
+    assert.equal(stdout.match(/ssh: no attempt begun: the source is ignored/g)?.length, 3);
+    assert.equal(stdout.match(/ssh: would have OPENED/g)?.length, 1);
+    assert.match(stdout, /05:06\.000 {2}198\.51\.100\.7 {2}ssh: would have OPENED/);
+  });
+
   it('goes through one-time sequences in order, and leaves their file alone', async () => {
     const before = await readFile(join(folder, 'once'), 'utf8');
     const ports = [5001, 5002, 5001, 5002, 5003, 5004];

@@ -95,6 +95,8 @@ export class Cluster {
       cluster_key_file: host.keyFile,
       redis: this.redis.url,
       redis_password_file: host.passwordFile,
+      // One client stands for many here.
+      max_attempts_per_minute: 0,
       ...this.options.options,
     };
   }
