@@ -1,6 +1,8 @@
 /** The exec sink: a door's start and stop commands, as knockd runs them. */
+import { canonicalAddress } from '../config/address.js';
 import { type Commands, commandsFor, expandCommand, type Family } from '../config/commands.js';
 import type { Door } from '../config/types.js';
+import { PosternError } from '../src/errors.js';
 import type { Log } from '../src/log/types.js';
 import { type RunningCommand, startCommand } from './command.js';
 import { createPool } from './pool.js';
@@ -46,6 +48,9 @@ export function createExec({ maxCommands, log, onLine = () => {} }: ExecOptions)
     signal: AbortSignal,
   ): Promise<void> {
     const { source, id, host } = grant;
+    // Wherever the grant came from: a shell reads this (T7).
+    if (canonicalAddress(source) !== source)
+      throw new PosternError('POSTERN_E_COMMAND', 'the command is not run for what is no address');
     onLine({ kind: 'running-command', door: door.name, source, command });
     const started = startCommand({
       command: expandCommand(command, source),

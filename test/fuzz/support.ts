@@ -35,7 +35,9 @@ export function fuzz(
 /** The files of a folder of the corpus, byte for byte as characters. */
 export function corpus(...folders: readonly string[]): readonly string[] {
   return folders.flatMap((folder) =>
-    readdirSync(folder)
+    readdirSync(folder, { withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map(({ name }) => name)
       .sort()
       .map((name) => readFileSync(join(folder, name), 'latin1')),
   );
