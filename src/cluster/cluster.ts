@@ -150,16 +150,17 @@ export class Cluster {
       ...(redisWait > 0 && { pending: true as const }),
     };
     const isQueued = runOn === 'once';
-    const confirmedByMs = clock.now() + ANSWER_WITHIN_MS;
+    const untilMs = clock.now() + ANSWER_WITHIN_MS;
     // The shared Redis may have lost what this host remembers (DESIGN 8).
     if (await this.#claims.knows(claims)) return { kind: 'spent' };
     this.#underway.add(grant);
     try {
       const sealed = this.#messenger.order(order, atMs);
-      const outcome = await shared.complete(grant, sealed, claims, isQueued && !order.pending);
+      const isLast = isQueued && !order.pending;
+      const outcome = await shared.complete(grant, sealed, claims, isLast, untilMs);
       if (outcome === 'spent') return { kind: 'spent' };
       // Nobody but us acts on one that is for this host, and what is not told is not read again.
-      if (order.pending && runOn !== 'here') await this.#confirm(order, atMs, confirmedByMs);
+      if (order.pending && runOn !== 'here') await this.#confirm(order, atMs, untilMs);
       if (isQueued) return { kind: 'queued' };
       return await this.#acceptor.accept({ order, host, atMs }, claim);
     } finally {

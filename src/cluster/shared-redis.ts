@@ -95,6 +95,7 @@ class RedisOfCluster implements SharedRedis {
     order: Sealed,
     claims: readonly string[],
     once: boolean,
+    untilMs?: number,
   ): Promise<'won' | 'spent'> {
     const { journalLength } = this.#options;
     const keys = [this.#key('claims'), this.#key('journal'), this.#key('once')];
@@ -102,6 +103,7 @@ class RedisOfCluster implements SharedRedis {
     const answer = await this.#confirmations.change({
       what: 'a completion',
       send: scripted(COMPLETE, keys, [...head, ...claims, ...order]),
+      untilMs,
       isChanged: (outcome) => outcome === 'won',
     });
     if (answer === 'won' || answer === 'spent') return answer;

@@ -82,13 +82,15 @@ export interface SharedRedis {
   /**
    * Makes the claims, if there are any, and appends the order to the cluster journal, both or
    * neither; `once`: to the queue as well. `spent` when any of the claims was made before for
-   * another grant. Waits for the replicas of `redis_wait` and rejects when too few confirm.
+   * another grant. Waits for the replicas of `redis_wait` and rejects when too few confirm; at the
+   * latest at `untilMs` (monotonic), if that is given.
    */
   complete(
     grant: string,
     order: Sealed,
     claims: readonly string[],
     once: boolean,
+    untilMs?: number,
   ): Promise<'won' | 'spent'>;
   /**
    * Appends an order; `once`: to the queue as well. With `confirmedByMs` (monotonic) it waits for the
