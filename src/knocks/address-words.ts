@@ -83,6 +83,21 @@ function dottedQuad(text: string): number {
   return ((value << 8) | octet) >>> 0;
 }
 
+/** The words of the address that was asked for last: several tables ask for the same one. */
+export class LatestWords {
+  readonly #words: AddressWords = new Uint32Array(4);
+  #text = '::';
+
+  /** The words are good until the next call. */
+  of(text: string): Readonly<AddressWords> {
+    if (text !== this.#text) {
+      addressWords(text, this.#words);
+      this.#text = text;
+    }
+    return this.#words;
+  }
+}
+
 /** The text again; the inverse of `addressWords`. */
 export function wordsText(words: AddressWords): string {
   const bytes = new DataView(new ArrayBuffer(16));

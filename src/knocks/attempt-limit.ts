@@ -7,7 +7,7 @@
  * which it is full again says how many are left, and after that time there is nothing to know: a
  * flood of sources with one attempt each is forgotten within a second.
  */
-import { type AddressWords, addressWords } from './address-words.js';
+import { LatestWords } from './address-words.js';
 
 /** An attempt is within the limit, is the one that exceeds it, or comes while it is ignored. */
 export type LimitVerdict = 'within' | 'exceeds' | 'ignored';
@@ -24,8 +24,8 @@ const SWEEP_EVERY_MS = 10_000;
 
 /** Columns of the records for one capacity, which is a power of two. */
 class Columns {
-  readonly high: Uint32Array;
-  readonly low: Uint32Array;
+  readonly high: Int32Array;
+  readonly low: Int32Array;
   readonly isIpv6: Uint8Array;
   /**
    * Monotonic ms at which the bucket is full again; negative: until when the source is ignored. The
@@ -33,8 +33,8 @@ class Columns {
    */
   readonly mark: Float64Array;
   constructor(readonly capacity: number) {
-    this.high = new Uint32Array(capacity);
-    this.low = new Uint32Array(capacity);
+    this.high = new Int32Array(capacity);
+    this.low = new Int32Array(capacity);
     this.isIpv6 = new Uint8Array(capacity);
     this.mark = new Float64Array(capacity);
   }
@@ -42,7 +42,6 @@ class Columns {
 
 export class AttemptLimit {
   #columns = new Columns(SMALLEST);
-  readonly #words: AddressWords = new Uint32Array(4);
   readonly #seed = Math.floor(Math.random() * 0x7fffffff);
   /** Nobody is ignored from this time on. */
   #ignoredUntilMs = Number.NEGATIVE_INFINITY;
@@ -54,7 +53,10 @@ export class AttemptLimit {
   #slot = 0;
 
   /** `largest`: sources that are remembered at most, a power of two from 1,024. */
-  constructor(readonly largest = LARGEST) {}
+  constructor(
+    private readonly words = new LatestWords(),
+    readonly largest = LARGEST,
+  ) {}
 
   /** Records there is room for without growing. */
   get capacity(): number {
@@ -126,12 +128,12 @@ export class AttemptLimit {
 
   /** Whether the source has a record, live or not. */
   #find(source: string): boolean {
-    const words = this.#words;
-    addressWords(source, words);
+    const words = this.words.of(source);
     const isIpv4 = words[0] === 0 && words[1] === 0 && words[2] === 0xffff;
     this.#isIpv6 = isIpv4 ? 0 : 1;
-    this.#high = words[0] ?? 0;
-    this.#low = words[isIpv4 ? 3 : 1] ?? 0;
+    // As signed numbers, which V8 keeps in a field without a box.
+    this.#high = (words[0] ?? 0) | 0;
+    this.#low = (words[isIpv4 ? 3 : 1] ?? 0) | 0;
     return this.#search();
   }
 
@@ -158,7 +160,7 @@ export class AttemptLimit {
     hash = Math.imul(hash ^ this.#high, 0x85ebca6b);
     hash = Math.imul(hash ^ (hash >>> 15) ^ this.#low, 0x85ebca6b);
     hash = Math.imul(hash ^ (hash >>> 15), 0xc2b2ae35);
-    return (hash ^ (hash >>> 16)) >>> 0;
+    return hash ^ (hash >>> 16);
   }
 
   /** Takes the records that are worth something along. */

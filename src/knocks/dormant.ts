@@ -4,7 +4,7 @@
  * oldest, and memory is given back when it ebbs. A source's next relevant packet wakes it.
  */
 import type { Packet } from '../../machines/types.js';
-import { type AddressWords, addressWords, wordsText } from './address-words.js';
+import { LatestWords, wordsText } from './address-words.js';
 
 /** A remembered packet, as it goes into the machine that it wakes. */
 export interface DormantPacket {
@@ -60,7 +60,6 @@ export class DormantTable {
   /** Slots between head and tail, with those that were woken since. */
   #span = 0;
   #size = 0;
-  readonly #words: AddressWords = new Uint32Array(4);
   readonly #seed = Math.floor(Math.random() * 0x7fffffff);
   /** Destinations that are a door's target; records hold their number. */
   readonly #destinations: string[] = [''];
@@ -68,7 +67,10 @@ export class DormantTable {
   /** More slots than sources: those of woken ones are gathered up a quarter of the table at a time. */
   readonly #largest: number;
 
-  constructor(readonly maxSources: number) {
+  constructor(
+    readonly maxSources: number,
+    private readonly words = new LatestWords(),
+  ) {
     this.#largest = maxSources + Math.ceil(maxSources / 4);
     this.#smallest = Math.min(SMALLEST, this.#largest);
     this.#columns = new Columns(this.#smallest);
@@ -93,8 +95,7 @@ export class DormantTable {
     const slot = (this.#head + this.#span) % columns.capacity;
     this.#span++;
     this.#size++;
-    addressWords(packet.source, this.#words);
-    columns.key.set(this.#words, slot * 4);
+    columns.key.set(this.words.of(packet.source), slot * 4);
     columns.atMs[slot] = packet.atMs;
     columns.sequence[slot] = packet.sequence;
     columns.generation[slot] = generation;
@@ -112,8 +113,7 @@ export class DormantTable {
   /** Takes the source's record out of the table. */
   wake(source: string): DormantPacket | undefined {
     if (this.#size === 0) return undefined;
-    addressWords(source, this.#words);
-    const place = this.#find(this.#words);
+    const place = this.#find(this.words.of(source));
     if (place === undefined) return undefined;
     const slot = this.#columns.index[place] ?? EMPTY;
     const remembered = this.#recordAt(slot);

@@ -12,6 +12,7 @@ import {
   nextDeadlineMs,
 } from '../../machines/knocker.js';
 import type { Packet } from '../../machines/types.js';
+import { LatestWords } from './address-words.js';
 import { AttemptLimit } from './attempt-limit.js';
 import { Deadlines } from './deadlines.js';
 import { type DormantPacket, DormantTable } from './dormant.js';
@@ -32,7 +33,7 @@ export class Knocks {
   /** Least recently active first. */
   readonly #knockers = new Map<string, Knocker>();
   readonly #deadlines = new Deadlines();
-  readonly #attempts = new AttemptLimit();
+  readonly #attempts: AttemptLimit;
   /** The last time that was heard of. */
   #nowMs = 0;
   #table: DoorTable;
@@ -42,7 +43,9 @@ export class Knocks {
   constructor(table: DoorTable, options: KnocksOptions) {
     this.#table = table;
     this.#options = options;
-    this.#dormant = new DormantTable(options.limits.maxSources);
+    const words = new LatestWords();
+    this.#dormant = new DormantTable(options.limits.maxSources, words);
+    this.#attempts = new AttemptLimit(words);
   }
 
   get table(): DoorTable {
