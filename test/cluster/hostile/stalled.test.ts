@@ -121,7 +121,7 @@ async function settled({ hosts, redis }: Cluster): Promise<void> {
   }
 }
 
-/** Each grant was started once a host, or once at all, and stopped as often. */
+/** Each grant was started once a host at most, or once at all, and stopped as often. */
 async function verdict(cluster: Cluster) {
   const { hosts } = cluster;
   const starts = await Promise.all(hosts.map(started));
@@ -131,15 +131,24 @@ async function verdict(cluster: Cluster) {
   );
   const once = new Set(orders.filter(({ runOn }) => runOn === 'once').map(({ grant }) => grant));
   const ranOnce = starts.flat().filter((grant) => once.has(grant));
-  assert.deepEqual(ranOnce.toSorted(), [...once].toSorted(), 'once for each knock');
+  // A host that stopped between taking it and opening lets it be, after 5 s (DESIGN 5).
+  const abandoned = (await abandonedBy(hosts)).filter((grant) => once.has(grant));
+  const done = [...ranOnce, ...abandoned];
+  assert.deepEqual(done.toSorted(), [...once].toSorted(), 'once for each knock');
+  assert.ok(abandoned.length <= Math.ceil(STALLS / 5));
   for (const [index, host] of hosts.entries()) {
     const own = starts[index]?.filter((grant) => !once.has(grant)) ?? [];
     assert.equal(new Set(own).size, own.length, `${host.name} started one twice`);
     assert.deepEqual(own.toSorted(), stops[index]?.toSorted(), `${host.name} stopped each`);
   }
-  const started1 = starts.map(({ length }) => length);
   assert.ok(once.size >= STALLS / 2 && orders.length >= (STALLS / 2) * (DOORS.length - 1));
-  return { orders: orders.length, once: once.size, starts: started1 };
+  const counts = { orders: orders.length, once: once.size, abandoned: abandoned.length };
+  return { ...counts, starts: starts.map(({ length }) => length) };
+}
+
+async function abandonedBy(hosts: readonly Bastion[]): Promise<string[]> {
+  const events = (await Promise.all(hosts.map((host) => host.events()))).flat();
+  return events.flatMap((event) => (event.type === 'Abandoned' ? [event.grant] : []));
 }
 
 function rules({ network }: Bastion): Promise<string> {
