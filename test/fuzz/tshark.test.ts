@@ -102,10 +102,7 @@ function reasonFor(link: Link, frame: Buffer, mine: string, theirs: string | und
     // Linux's own AF_INET6, 10, which tshark does not know.
     return link === 'null' && row.get('frame.protocols')?.[0] === 'null:data' ? 'AF 10' : undefined;
   }
-  if (mine === 'ignored')
-    return row.get('ipv6.routing.segleft')?.some((left) => Number(left) > 0)
-      ? 'routed on'
-      : undefined;
+  if (mine === 'ignored') return reasonToIgnore(link, frame, row);
   if (row.get('_ws.malformed')?.some((text) => text !== '')) return 'malformed to both';
   // tshark shows the ports of such a header, and nothing behind them.
   const isCutShort = row.get('tcp.dstport')?.[0] !== '' && row.get('tcp.flags')?.[0] === '';
@@ -113,6 +110,15 @@ function reasonFor(link: Link, frame: Buffer, mine: string, theirs: string | und
   // RFC 1858: its header is not whole; tshark takes it that the rest is in the next one.
   if (isFragment(row)) return 'tiny fragment';
   return isTooDeep(link, frame, row) ? 'too deep' : undefined;
+}
+
+function reasonToIgnore(link: Link, frame: Buffer, row: Row): string | undefined {
+  if (row.get('ipv6.routing.segleft')?.some((left) => Number(left) > 0)) return 'routed on';
+  // A protocol of its own, whose ports tshark shows under UDP's name.
+  if (row.get('frame.protocols')?.[0]?.split(':').includes('udplite')) return 'UDP-Lite';
+  // tshark looks at half of the four bytes.
+  const isOdd = link === 'null' && frame.readUInt32LE(0) > 0xffff && frame.readUInt32BE(0) > 0xffff;
+  return isOdd ? 'odd family' : undefined;
 }
 
 /** Frames of one link, half of them hostile. */
