@@ -61,7 +61,7 @@ missing_packages() {
       has conntrack || echo conntrack
       has systemd-notify || echo systemd
       local tool
-      for tool in nmap hping3 tcpreplay tcpdump iptables faketime; do has "$tool" || echo "$tool"; done
+      for tool in nmap hping3 tcpreplay tcpdump tshark iptables faketime openssl; do has "$tool" || echo "$tool"; done
       ;;
   esac
 }
