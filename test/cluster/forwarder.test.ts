@@ -304,7 +304,7 @@ describe('the forwarder between real servers', () => {
   it('loses nothing and doubles nothing though its connections are cut', async function () {
     this.timeout(30_000);
     const journal = await local.open({ host: 'alpha' });
-    const shared = await bench.ready({ host: 'alpha' });
+    const shared = await bench.ready({ host: 'alpha', journalLength: 1_000_000 });
     const log = recordingLog();
     const forwarder = createForwarder({
       ...{ shared, journal, host: 'alpha', log },
