@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { StreamEntry } from '../../../src/cluster/types.js';
+import { BadWire } from '../../support/bad-wire.js';
 import { poll } from '../../support/poll.js';
 import { recordingLog } from '../../support/recording-log.js';
-import { BadWire } from './bad-wire.js';
 import { first, range, SharedBench, untilReady } from './support.js';
 
 describe('the cluster journal', () => {

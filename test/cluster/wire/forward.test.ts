@@ -3,7 +3,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { SharedRedis } from '../../../src/cluster/types.js';
 import { type Random, randomFrom } from '../../capture/random.js';
-import { BadWire } from './bad-wire.js';
+import { BadWire } from '../../support/bad-wire.js';
 import { range, SharedBench, scale, sealedOrder, untilReady } from './support.js';
 
 const SEED = scale('FORWARD_SEED', Math.floor(Math.random() * 2 ** 31));
@@ -30,11 +30,7 @@ describe('the shared Redis behind a wire that breaks', () => {
   for (const way of ['request', 'answer'] as const) {
     it(`says that it does not know when the ${way} is lost, and sends nothing again`, async () => {
       const shared = await bench.ready({ target: { socket } });
-      wire.judge = (found) => {
-        if (found !== way) return 'pass';
-        wire.judge = () => 'pass';
-        return 'lose';
-      };
+      wire.loseNext(way);
       await assert.rejects(shared.complete('g', sealedOrder(1), ['a'], true), {
         code: 'POSTERN_E_CLUSTER',
         message: /unknown whether it took place/,

@@ -9,8 +9,8 @@ import { silentLog } from '../../../src/log/types.js';
 import { connect, hangUp } from '../../../src/redis/connect.js';
 import { freePort } from '../../redis/ports.js';
 import { Scratch, strangeRedis } from '../../redis/support.js';
+import { BadWire } from '../../support/bad-wire.js';
 import { poll } from '../../support/poll.js';
-import { BadWire } from './bad-wire.js';
 import { range, sealedOrder, untilReady } from './support.js';
 
 describe('a claim that replicas must confirm (redis_wait, T12)', () => {

@@ -2,7 +2,9 @@ import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 
 /** What becomes of the next bytes that go that way: passed on, or lost with the connection. */
-export type Judge = (way: 'request' | 'answer') => 'pass' | 'lose';
+export type Judge = (way: Way) => 'pass' | 'lose';
+
+export type Way = 'request' | 'answer';
 
 /** A wire to redis-server that breaks where its judge says. */
 export class BadWire {
@@ -30,12 +32,21 @@ export class BadWire {
     await once(this.#server, 'close');
   }
 
+  /** Loses what goes that way next, and passes everything on after it. */
+  loseNext(way: Way): void {
+    this.judge = (found) => {
+      if (found !== way) return 'pass';
+      this.judge = () => 'pass';
+      return 'lose';
+    };
+  }
+
   /** Breaks all connections now. */
   cut(): void {
     for (const socket of this.#sockets) socket.destroy();
   }
 
-  #join(from: Socket, to: Socket, way: 'request' | 'answer'): void {
+  #join(from: Socket, to: Socket, way: Way): void {
     this.#sockets.add(from);
     from.on('error', () => undefined);
     from.on('close', () => {
