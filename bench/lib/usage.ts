@@ -1,0 +1,91 @@
+/** What the processes of a program use: processor time and memory, out of /proc. */
+import { readFileSync } from 'node:fs';
+import { setInterval } from 'node:timers';
+import { commandLine, descendants } from '../../test/support/process-tree.js';
+
+/** `getconf CLK_TCK`: 100 on every Linux that Node runs on. */
+const TICKS_PER_SECOND = 100;
+const LOOK_EVERY_MS = 250;
+
+export interface Memory {
+  /** Shared pages counted in parts (PSS), MiB. */
+  readonly pssMiB: number;
+  /** Shared pages counted for each process, MiB. */
+  readonly rssMiB: number;
+}
+
+/** The process and everything below it, but for the commands that it runs. */
+export function familyOf(pid: number): number[] {
+  return [pid, ...descendants(pid)];
+}
+
+/** Processor seconds (user and system, ended children included) of each process by its role. */
+export function cpuSeconds(pid: number): Map<string, number> {
+  const byRole = new Map<string, number>();
+  for (const each of familyOf(pid)) {
+    const role = roleOf(each, pid);
+    byRole.set(role, (byRole.get(role) ?? 0) + ticksOf(each) / TICKS_PER_SECOND);
+  }
+  return byRole;
+}
+
+export function total(seconds: ReadonlyMap<string, number>): number {
+  return [...seconds.values()].reduce((sum, each) => sum + each, 0);
+}
+
+function roleOf(pid: number, root: number): string {
+  if (pid === root) return 'core';
+  const command = commandLine(pid);
+  return command.includes('redis-server')
+    ? 'redis'
+    : command.includes('sensor')
+      ? 'sensor'
+      : 'other';
+}
+
+function ticksOf(pid: number): number {
+  const stat = readOrEmpty(`/proc/${pid}/stat`);
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return [11, 12].reduce((sum, at) => sum + Number(fields[at] ?? 0), 0);
+}
+
+export function memoryOf(pids: readonly number[]): Memory {
+  let [pss, rss] = [0, 0];
+  for (const pid of pids) {
+    const text = readOrEmpty(`/proc/${pid}/smaps_rollup`);
+    pss += kilobytes(text, 'Pss');
+    rss += kilobytes(text, 'Rss');
+  }
+  return { pssMiB: pss / 1024, rssMiB: rss / 1024 };
+}
+
+function kilobytes(text: string, field: string): number {
+  return Number(new RegExp(`^${field}:\\s+(\\d+) kB`, 'm').exec(text)?.[1] ?? 0);
+}
+
+/** Looks at the memory of a family again and again; `stop` gives the most that was seen. */
+export function watchMemory(pid: number): { stop(): Memory } {
+  let most: Memory = { pssMiB: 0, rssMiB: 0 };
+  const look = () => {
+    const now = memoryOf(familyOf(pid));
+    if (now.pssMiB > most.pssMiB) most = now;
+  };
+  look();
+  const timer = setInterval(look, LOOK_EVERY_MS);
+  return {
+    stop() {
+      clearInterval(timer);
+      look();
+      return most;
+    },
+  };
+}
+
+function readOrEmpty(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    // It ended meanwhile.
+    return '';
+  }
+}

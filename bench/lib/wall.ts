@@ -1,0 +1,4 @@
+/** Milliseconds since the epoch, with microseconds: comparable between the processes of one host. */
+export function wallMs(): number {
+  return performance.timeOrigin + performance.now();
+}
