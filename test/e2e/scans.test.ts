@@ -1,6 +1,11 @@
-/** T3 with a real scanner: every port, twice back to back within the time of a sequence. */
+/**
+ * T3 with a real scanner: every port, twice back to back within the time of a sequence. And the short
+ * form of what `npm run bench -- scans` does, with other packets than SYN too.
+ */
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
+import { scan } from '../../bench/lib/scan-run.js';
+import { plansOf } from '../../bench/scenarios/scans.js';
 import { section } from '../support/conf.js';
 import { eventually } from '../support/eventually.js';
 import { useLab } from '../support/lab.js';
@@ -49,4 +54,22 @@ describe('a scan of all ports with nmap', () => {
     );
     assert.deepEqual([...new Set(await linesOf(file))], ['knocked']);
   });
+});
+
+describe('scans of all ports from a raw socket', () => {
+  const lab = useLab();
+  const seed = Math.floor(Math.random() * 2 ** 31);
+
+  for (const plan of plansOf(true, seed)) {
+    const kinds = [...new Set(plan.scans.map(({ probe }) => probe))].join(' and ');
+    it(`open no door with ${kinds}, and everyone else's open (seed ${seed})`, async function () {
+      this.timeout(40_000);
+      const figures = await scan(lab.network, await lab.folder(), plan);
+      const told = JSON.stringify(figures);
+      assert.equal(figures.opened, 0, told);
+      assert.equal(figures.honestOpened, figures.honest, told);
+      // The scans were seen: how much a busy machine loses is for the bench to tell.
+      assert.ok((figures.lostShare ?? 1) < 0.5, told);
+    });
+  }
 });
