@@ -1,0 +1,59 @@
+/**
+ * How long after its last packet a knock has opened: a start command that runs, an element of
+ * nftables that is there, a connection that succeeds. One knock at a time, on a quiet host.
+ */
+import { rounded } from '../lib/figures.js';
+import { type Comparison, comparison, FULL, inTurn, QUICK, summary } from '../lib/latency.js';
+import { EVERY_MS } from '../lib/latency-attempts.js';
+import { commandBlock, floorBlock } from '../lib/latency-command.js';
+import { nftablesBlock, prepare } from '../lib/latency-nftables.js';
+import type { BenchContext, Measured, Scenario } from '../lib/scenario.js';
+
+export const command: Scenario = {
+  name: 'command',
+  title: 'From the last packet of a knock until its start command runs',
+  async run(context: BenchContext): Promise<Measured> {
+    const plan = context.quick ? QUICK : FULL;
+    const bench = { network: await context.network(), folder: await context.folder(), plan };
+    const rounds = await inTurn(plan, (subject, round) => {
+      context.say(`${subject}, round ${round} of ${plan.rounds}`);
+      return subject === 'floor' ? floorBlock(bench) : commandBlock(bench, subject);
+    });
+    const compared = comparison(rounds, plan, (block) => block);
+    context.say(summary('knock to command', compared));
+    return { figures: compared, ratios: ratios(compared, '') };
+  },
+};
+
+export const nftables: Scenario = {
+  name: 'nftables',
+  title: 'From the last packet of a knock until its element is there, and until a connect succeeds',
+  async run(context: BenchContext): Promise<Measured> {
+    // Of each kind of knock; there are two.
+    const plan = context.quick ? { ...QUICK, knocks: 20 } : FULL;
+    const bench = { network: await context.network(), folder: await context.folder(), plan };
+    await prepare(bench);
+    const rounds = await inTurn(plan, (subject, round) => {
+      context.say(`${subject}, round ${round} of ${plan.rounds}`);
+      return nftablesBlock(bench, subject);
+    });
+    const element = comparison(rounds, plan, ({ elementMs }) => elementMs);
+    const connection = comparison(rounds, plan, ({ connectionMs }) => connectionMs);
+    context.say(summary('knock to element', element));
+    context.say(summary('knock to connection', connection));
+    return {
+      figures: { element, connection, connectionEveryMs: EVERY_MS },
+      ratios: { ...ratios(element, 'element, '), ...ratios(connection, 'connection, ') },
+    };
+  },
+};
+
+function ratios(compared: Comparison, what: string): Readonly<Record<string, number>> {
+  const { floor, postern, ofKnockdP50, ofKnockdP95 } = compared;
+  return {
+    [`${what}postern / knockd, p50`]: ofKnockdP50,
+    [`${what}postern / knockd, p95`]: ofKnockdP95,
+    [`${what}postern / floor, p50`]: rounded(postern.p50Ms / floor.p50Ms, 4),
+    [`${what}postern / floor, p95`]: rounded(postern.p95Ms / floor.p95Ms, 4),
+  };
+}
