@@ -20,9 +20,11 @@ const STRAY_PORT = 500;
 const FIRST_HONEST = 0xf0_00_00;
 const FLOOD_SOURCES_FROM = 0x0a_00_00_01;
 /** The records of the last packets are on their way. */
-const SETTLE_MS = 500;
-const BETWEEN_KNOCKS_MS = 100;
+const SETTLE_MS = 300;
+const BETWEEN_KNOCKS_MS = 60;
 const BETWEEN_HITS_MS = 2;
+/** Stands for the delay of a knock that did not open, so that no figure hides it. */
+export const NEVER_MS = 10_000;
 /** Has no common divisor with a thousand. */
 const SPREAD = 37;
 
@@ -99,7 +101,7 @@ export async function floodCost(
     device: network.interfaces.client,
     frames: [hit(await wireOf(network), '10.0.0.1', port ?? STRAY_PORT)],
     ...{ perSecond, seconds, sources: FIRST_HONEST },
-    firstSource: FLOOD_SOURCES_FROM + turn * perSecond * (seconds + 1),
+    firstSource: FLOOD_SOURCES_FROM + turn * perSecond * Math.ceil(seconds + 1),
   };
   const before = cpuOf(doors);
   const beganMs = performance.now();
@@ -121,7 +123,7 @@ export async function framesSeen({ postern }: Doors): Promise<number> {
 
 /**
  * Single knocks at doors spread over all of them, each from a source of its own: milliseconds from the
- * last hit to the command, NaN where none came. The part from 0 to 1 of the time between two knocks
+ * last hit to the command, `NEVER_MS` where none came. The part from 0 to 1 of the time between two knocks
  * that it waits first keeps two that are measured at once out of each other's way.
  */
 export async function knockDelays(doors: Doors, count: number, part: number): Promise<number[]> {
@@ -133,7 +135,11 @@ export async function knockDelays(doors: Doors, count: number, part: number): Pr
   const sentAt = await sendKnocks(doors.network, knocks, BETWEEN_HITS_MS);
   await sleep(SETTLE_MS);
   const openedAt = await stampsOf(doors.stamps);
-  return [...sentAt].map(([source, atMs]) => (openedAt.get(source) ?? Number.NaN) - atMs);
+  return [...sentAt].map(([source, atMs]) => delayOf(openedAt.get(source), atMs));
+}
+
+function delayOf(openedMs: number | undefined, sentMs: number): number {
+  return openedMs === undefined ? NEVER_MS : openedMs - sentMs;
 }
 
 async function stampsOf(file: string): Promise<Map<string, number>> {
