@@ -6,8 +6,9 @@
  * It must take whatever a journal can hold: events twice, out of order, or without their beginning
  * (trimmed). So an event that means nothing in a phase is ignored, never an error.
  */
-import { assign, setup, transition } from 'xstate';
+import { assign, setup } from 'xstate';
 import type { EventBody, EventOf } from '../src/journal/events.js';
+import { stepOf } from './step.js';
 
 /**
  * completed  a sequence was completed; nothing has run
@@ -239,6 +240,8 @@ export const grantMachine = setup({
   },
 });
 
+const step = stepOf(grantMachine);
+
 /** The state of a grant just completed. */
 export function newGrant(grant: Omit<GrantContext, 'provisionalMs' | 'sinks'>): GrantState {
   return { phase: 'completed', context: { ...grant, provisionalMs: null, sinks: {} } };
@@ -248,7 +251,7 @@ export function newGrant(grant: Omit<GrantContext, 'provisionalMs' | 'sinks'>): 
 export function advanceGrant(state: GrantState, event: GrantEvent): GrantState {
   if (isFinal(state)) return state;
   const snapshot = grantMachine.resolveState({ value: state.phase, context: state.context });
-  const [next] = transition(grantMachine, snapshot, event);
+  const [next] = step(snapshot, event);
   return { phase: next.value, context: next.context };
 }
 

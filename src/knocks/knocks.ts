@@ -2,7 +2,7 @@
  * The registry of knockers: which source has which machine, and what a packet means to it. It has
  * no clock, no I/O and no timers; `live.ts` drives it from packets and time, a replay from a file.
  */
-import { initialTransition, type SnapshotFrom, transition } from 'xstate';
+import { initialTransition, type SnapshotFrom } from 'xstate';
 import { concerns, type DoorTable, type MatchDoor, strayConcerns } from '../../machines/doors.js';
 import {
   isForgotten,
@@ -11,6 +11,7 @@ import {
   knocker,
   nextDeadlineMs,
 } from '../../machines/knocker.js';
+import { stepOf } from '../../machines/step.js';
 import type { Packet } from '../../machines/types.js';
 import { LatestWords } from './address-words.js';
 import { AttemptLimit } from './attempt-limit.js';
@@ -26,6 +27,7 @@ interface Knocker {
 
 const NO_DOORS: readonly MatchDoor[] = [];
 const [quiet] = initialTransition(knocker);
+const step = stepOf(knocker);
 
 export class Knocks {
   readonly #options: KnocksOptions;
@@ -174,7 +176,7 @@ export class Knocks {
     if (remembered !== undefined) {
       // What the packet began was told when it came in.
       const event: KnockerEvent = { ...remembered, table: this.#table };
-      woken.snapshot = transition(knocker, woken.snapshot, event)[0];
+      woken.snapshot = step(woken.snapshot, event)[0];
     }
     return woken;
   }
@@ -193,7 +195,7 @@ export class Knocks {
   }
 
   #send(source: string, active: Knocker, event: KnockerEvent): void {
-    const [snapshot, effects] = transition(knocker, active.snapshot, event);
+    const [snapshot, effects] = step(active.snapshot, event);
     active.snapshot = snapshot;
     if (isForgotten(snapshot.context)) this.#knockers.delete(source);
     else {
