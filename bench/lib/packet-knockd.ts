@@ -12,7 +12,7 @@ import { type CpuRate, costOf, idleRate, type PacketCost, sampleThread } from '.
 import {
   type Burst,
   doorWithin,
-  LIVE_CYCLE_LENGTH,
+  LIVE_STAGES,
   NEW_SOURCES,
   type PacketKind,
   sendBurst,
@@ -20,8 +20,6 @@ import {
 
 export interface KnockdPlan {
   readonly tracked: number;
-  /** Rounds of a cycle of knocks by each live attempt. */
-  readonly cycles: number;
 }
 
 export interface KnockdRow extends PacketCost {
@@ -33,7 +31,7 @@ export interface KnockdRow extends PacketCost {
 
 const PER_SECOND = 2000;
 const FILL_PER_SECOND = 4000;
-const LIVE = 250;
+const LIVE = 500;
 const NEW = 1000;
 const MISSES = 10_000;
 const MAX_LOST = 0.05;
@@ -78,11 +76,12 @@ async function measure(run: Run): Promise<KnockdRow[]> {
   const idle = await idleRate(() => sampleThread(run.knockd.pid), IDLE_MS);
   const live = { firstSource: NEW_SOURCES, sources: LIVE, step: Math.floor(filled / LIVE) };
   const fresh = { perSecond: PER_SECOND, firstSource: NEW_SOURCES + filled };
-  const cycles = { packets: LIVE * LIVE_CYCLE_LENGTH * run.plan.cycles, perSecond: PER_SECOND };
+  // Without the knocks that begin anew: those attempts would all stand at the same end of its list.
+  const onward = { packets: LIVE * LIVE_STAGES, perSecond: PER_SECOND };
   return [
     await measureOne(run, idle, { kind: 'miss', ...fresh, packets: MISSES }),
     await measureOne(run, idle, { kind: 'first', ...fresh, packets: NEW }),
-    await measureOne(run, idle, { kind: 'live', ...live, ...cycles }),
+    await measureOne(run, idle, { kind: 'live', ...live, ...onward }),
   ];
 }
 
@@ -90,7 +89,7 @@ async function measureOne(run: Run, idle: CpuRate, burst: Burst): Promise<Knockd
   const { kind, packets } = burst;
   const { tracked } = run.plan;
   const { before, after, told } = await send(run, burst);
-  // It tells of each knock with a line: of those that spoil an attempt too, for they begin another.
+  // It tells of each knock with a line.
   const lostShare = kind === 'miss' ? 0 : 1 - told / packets;
   if (Math.abs(lostShare) > MAX_LOST || (kind === 'miss' && told > 0)) {
     throw new Error(`knockd told of ${told} stages at ${packets} packets (${kind})`);

@@ -36,6 +36,8 @@ export const LIVE_SOURCES = 0x0a_f0_00_01;
  */
 const LIVE_CYCLE = [...PORTS.slice(1, -1), ...PORTS.slice(0, 1), ...PORTS.slice(0, 1)];
 export const LIVE_CYCLE_LENGTH = LIVE_CYCLE.length;
+/** With how many packets of a cycle an attempt goes on, before it is spoiled. */
+export const LIVE_STAGES = PORTS.length - 2;
 
 /** One door that nobody opens. */
 export function doorWithin(seqTimeoutSeconds: number): string {

@@ -21,11 +21,11 @@ const SHORT = { packets: 32_000, rounds: 1, kinds: ['first', 'live'], idleMs: 10
 
 const FULL: Plan = {
   postern: [1000, 100_000, 1_000_000].map((tracked) => ({ tracked, ...LONG })),
-  knockd: [1000, 10_000, 30_000].map((tracked) => ({ tracked, cycles: 4 })),
+  knockd: [1000, 10_000, 30_000].map((tracked) => ({ tracked })),
 };
 const QUICK: Plan = {
   postern: [1000, 60_000].map((tracked) => ({ tracked, ...SHORT })),
-  knockd: [{ tracked: 10_000, cycles: 1 }],
+  knockd: [{ tracked: 10_000 }],
 };
 /** At which both programs are compared; postern's is the one for the most sources of all. */
 const COMPARED_AT = 10_000;
@@ -80,7 +80,7 @@ function ratiosOf(postern: readonly Row[], knockd: readonly Row[]): Record<strin
 function growths(rows: readonly Row[]): Record<string, number> {
   const entries = (['stray', 'first', 'live'] as const).flatMap((kind) => {
     const of = rowsOf(rows, kind);
-    if (of.length === 0) return [];
+    if (of.length < 2) return [];
     return [[kind, rounded(microsOf(of.at(-1)) / microsOf(of[0]), 3)] as const];
   });
   return Object.fromEntries(entries);
