@@ -30,7 +30,7 @@ interface IdlePlan {
   readonly watchSeconds: number;
 }
 
-const PLAN: IdlePlan = { starts: 5, settleSeconds: 10, watchSeconds: 20 };
+const PLAN: IdlePlan = { starts: 5, settleSeconds: 5, watchSeconds: 10 };
 const QUICK: IdlePlan = { starts: 2, settleSeconds: 1, watchSeconds: 1 };
 
 /** A program that runs, and how to end it so that its state is there for the next start. */
