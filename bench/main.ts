@@ -11,6 +11,8 @@ import { resultsFolder } from './lib/results.js';
 import { runScenario } from './lib/run.js';
 import { SCENARIOS } from './scenarios/all.js';
 
+/** What continuous integration has for the short form. */
+const QUICK_SECONDS = 120;
 const FORMS = { full: fullRun, quick: quickRun, record: recordingRun } as const;
 
 function say(text: string): void {
@@ -59,6 +61,8 @@ async function measure({ names, mode }: Options & { mode: keyof typeof FORMS }):
 function conclude(endings: readonly Ending[], seconds: number, mode: Options['mode']): number {
   const problems = endings.flatMap(({ name, problems }) => problems.map((it) => `${name}: ${it}`));
   say(`\n${endings.length} scenarios in ${Math.round(seconds)} s.`);
+  if (mode === 'quick' && seconds > QUICK_SECONDS)
+    say(`The short form should take ${QUICK_SECONDS} s at most.`);
   for (const problem of problems) say(`FAILED  ${problem}`);
   if (problems.length === 0 && mode === 'quick') say('No ratio is twice the recorded one.');
   if (mode === 'full')

@@ -25,8 +25,10 @@ export function packetRows(figures: unknown): readonly Row[] {
     costs.filter((each) => each.kind === kind).toSorted((a, b) => a.tracked - b.tracked);
   return KINDS.flatMap(([kind, what, isChecked]) => {
     const [ours, theirs] = [ofKind(postern, kind), ofKind(knockd, kind)];
+    // The short form measures fewer kinds.
+    if (ours.length === 0) return [];
     const each = row(`µs of processor time: ${what}`, '', costsOf(ours), costsOf(theirs));
-    if (!isChecked) return [each];
+    if (!isChecked || ours.length < 2) return [each];
     const grown = growth(ours);
     const check = { value: grown, limit: FLAT };
     const growths = [`× ${shown(grown)}`, theirs.length < 2 ? '' : `× ${shown(growth(theirs))}`];

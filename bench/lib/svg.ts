@@ -5,7 +5,7 @@
 import { type Axis, type Scale, scaleOf } from './scale.js';
 
 /** Whose figures: each has its colour in every plot. */
-export type Who = 'postern' | 'knockd' | 'floor' | 'other';
+export type Who = 'postern' | 'knockd' | 'floor';
 
 export interface Series {
   readonly name: string;
@@ -34,20 +34,32 @@ export interface BarPlot {
 }
 
 const [WIDTH, HEIGHT] = [720, 380];
-const AREA = { left: 76, right: 24, top: 72, bottom: 58 };
+const AREA = { left: 76, right: 24, top: 88, bottom: 58 };
 const INNER = { width: WIDTH - AREA.left - AREA.right, height: HEIGHT - AREA.top - AREA.bottom };
+/** Letters have room in any font. */
+const LEGEND = { firstRow: 52, row: 20, beforeName: 28, letter: 7.2, gap: 22 };
 const BOTTOM = AREA.top + INNER.height;
+
+const LIGHT = { postern: '#0969da', knockd: '#cf5b00', floor: '#6e7781' };
+const DARK = { postern: '#4493f8', knockd: '#f0883e', floor: '#9198a1' };
 
 const STYLE = `
   .ground { fill: #ffffff } text { fill: #24292f; font: 13px system-ui, sans-serif }
-  .title { font-size: 15px; font-weight: 600 } .grid { stroke: #d8dee4 } .small { font-size: 12px }
-  .postern { --c: #0969da } .knockd { --c: #cf5b00 } .floor { --c: #6e7781 } .other { --c: #1a7f37 }
-  path { stroke: var(--c); fill: none; stroke-width: 2.2 } .dashed { stroke-dasharray: 6 4 }
-  .mark, .bar { fill: var(--c) }
+  text.title { font-size: 15px; font-weight: 600 } text.small { font-size: 12px }
+  .grid { stroke: #d8dee4 } ${colours(LIGHT)}
+  path.line { fill: none; stroke-width: 2.2 } path.dashed { stroke-dasharray: 6 4 }
+  path.key { stroke-width: 4 } .mark, .bar { stroke-width: 0 }
   @media (prefers-color-scheme: dark) {
     .ground { fill: #0d1117 } text { fill: #e6edf3 } .grid { stroke: #30363d }
-    .postern { --c: #4493f8 } .knockd { --c: #f0883e } .floor { --c: #9198a1 } .other { --c: #3fb950 }
+    ${colours(DARK)}
   }`;
+
+function colours(of: Readonly<Record<Who, string>>): string {
+  const rules = Object.entries(of).map(([who, colour]) => {
+    return `.${who} { stroke: ${colour}; fill: ${colour} }`;
+  });
+  return rules.join(' ');
+}
 
 export function linePlot({ title, x, y, series, marks }: LinePlot): string {
   const points = series.flatMap((each) => each.points);
@@ -88,7 +100,7 @@ function lineOf({ points, who, dashed }: Series, x: Scale, y: Scale, marks: bool
     .filter((place) => place.every(Number.isFinite));
   const path = places.map(([px, py], at) => `${at === 0 ? 'M' : 'L'}${tenth(px)} ${tenth(py)}`);
   const dots = marks ? places.map(([px, py]) => markAt(px, py, who)) : [];
-  const drawn = `<path class="${who}${dashed ? ' dashed' : ''}" d="${path.join('')}"/>`;
+  const drawn = `<path class="line ${who}${dashed ? ' dashed' : ''}" d="${path.join('')}"/>`;
   return [drawn, ...dots].join('\n');
 }
 
@@ -136,14 +148,19 @@ interface Entry {
   readonly dashed: boolean;
 }
 
+/** In as many rows as it takes. */
 function legendOf(entries: readonly Entry[]): string {
-  let x = AREA.left;
+  let [x, y] = [AREA.left, LEGEND.firstRow];
   return entries
     .map(({ name, who, dashed }) => {
-      const line = `<path class="${who}${dashed ? ' dashed' : ''}" d="M${x} 50h22" style="stroke-width: 4"/>`;
-      const entry = `${line}\n${text(name, x + 28, 54, 'start')}`;
-      // Wide enough for the letters of any font.
-      x += 28 + 7.2 * name.length + 22;
+      const width = LEGEND.beforeName + LEGEND.letter * name.length;
+      if (x > AREA.left && x + width > WIDTH - AREA.right) {
+        [x, y] = [AREA.left, y + LEGEND.row];
+      }
+      const kind = `line key ${who}${dashed ? ' dashed' : ''}`;
+      const key = `<path class="${kind}" d="M${tenth(x)} ${y - 4}h22"/>`;
+      const entry = `${key}\n${text(name, x + LEGEND.beforeName, y, 'start')}`;
+      x += width + LEGEND.gap;
       return entry;
     })
     .join('\n');

@@ -47,6 +47,18 @@ describe('plots of the bench', () => {
     assert.ok(numbersIn(svg).every((each) => each >= -90 && each <= 720));
   });
 
+  it('have room for a long legend', () => {
+    const names = [1, 2, 3, 4].map((at) => `a name of some length, ${at}`);
+    const svg = linePlot({
+      ...{ title: 't', x: { label: 'x' }, y: { label: 'y' } },
+      series: names.map((name) => ({ name, who: 'postern', points: [[1, 1]] })),
+    });
+    const places = [...svg.matchAll(/x="([\d.]+)" y="(\d+)"[^>]*>a name/g)];
+    assert.equal(places.length, 4);
+    for (const [, x] of places) assert.ok(Number(x) + 7 * 24 < 720, `${x}`);
+    assert.equal(new Set(places.map(([, x, y]) => `${x} ${y}`)).size, 4);
+  });
+
   it('have a bar as high as its value', () => {
     const bars = [10, 40].map((value) => ({ name: `b${value}`, who: 'floor' as const, value }));
     const svg = barPlot({ title: 't', y: { label: 'ms' }, groups: [{ name: 'median', bars }] });
