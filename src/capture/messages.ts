@@ -16,6 +16,8 @@ export interface SensorStats {
   readonly frames: number;
   readonly malformed: number;
   readonly records: number;
+  /** Records that the core was too busy to take. */
+  readonly dropped: number;
 }
 
 /** From the sensor. After `failed` it exits. */
@@ -47,9 +49,9 @@ export function parseSensorMessage(value: unknown): SensorMessage | undefined {
       : undefined;
   }
   if (!isObject(stats)) return undefined;
-  const { frames, malformed, records } = stats;
-  return isCount(frames) && isCount(malformed) && isCount(records)
-    ? { stats: { frames, malformed, records } }
+  const { frames, malformed, records, dropped } = stats;
+  return isCount(frames) && isCount(malformed) && isCount(records) && isCount(dropped)
+    ? { stats: { frames, malformed, records, dropped } }
     : undefined;
 }
 

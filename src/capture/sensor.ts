@@ -2,7 +2,6 @@
  * The sensor: a process of its own that captures on one interface and writes records to stdout
  * (DESIGN 1). Its core tells it what to open over their channel; it dies with its core.
  */
-import { writeSync } from 'node:fs';
 import { Socket } from 'node:net';
 import type cap from 'cap';
 import { monotonicMs } from '../clock.js';
@@ -10,8 +9,10 @@ import { reasonOf } from '../errors.js';
 import { RecordBatch } from './batch.js';
 import { CHANNEL_FD, hearChannel, sayOnChannel } from './channel.js';
 import { type OpenMessage, parseOpenMessage, type SensorMessage } from './messages.js';
+import { Outlet, writeSome } from './outlet.js';
 import { Overlap } from './overlap.js';
 import { type LinkType, newParsedFrame, parseFrame } from './parse.js';
+import { RECORD_BYTES } from './record.js';
 
 type Cap = InstanceType<typeof cap.Cap>;
 type Request = OpenMessage['open'];
@@ -19,6 +20,7 @@ type Request = OpenMessage['open'];
 /** How long an old and a new capture run side by side, and how long after that they are compared. */
 const OVERLAP_MS = 20;
 const STATS_EVERY_MS = 1000;
+const STDOUT_FD = 1;
 
 /** What `cap` calls the link types that postern reads. */
 const LINK_TYPES = new Map<string, LinkType>([
@@ -34,9 +36,19 @@ const frame = Buffer.alloc(65_535);
 const held: Cap[] = [];
 
 const parsed = newParsedFrame();
-const batch = new RecordBatch(writeAll);
-const stats = { frames: 0, malformed: 0, records: 0 };
+const stats = { frames: 0, malformed: 0, records: 0, dropped: 0 };
 let reportedFrames = -1;
+
+/** For its side effect alone: the descriptor does not block from now on. */
+const stdout = new Socket({ fd: STDOUT_FD, readable: false, writable: true });
+stdout.on('error', () => process.exit(0));
+const outlet = new Outlet({
+  write: writeToCore,
+  onDropped: (bytes) => {
+    stats.dropped += bytes / RECORD_BYTES;
+  },
+});
+const batch = new RecordBatch((bytes) => outlet.send(bytes), monotonicMs);
 
 let current: Cap | undefined;
 let overlap: Overlap | undefined;
@@ -113,10 +125,9 @@ function take(link: LinkType, bytes: number): void {
   batch.add(parsed, monotonicMs());
 }
 
-/** stdout is a blocking pipe: a busy core holds the sensor back, and the ring takes the burst. */
-function writeAll(bytes: Buffer): void {
+function writeToCore(bytes: Buffer): number {
   try {
-    for (let at = 0; at < bytes.length; ) at += writeSync(1, bytes, at);
+    return writeSome(STDOUT_FD, bytes);
   } catch {
     // The core is gone.
     process.exit(0);

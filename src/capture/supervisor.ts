@@ -39,6 +39,8 @@ const ANSWER_MS = { first: 10_000, later: 2000 };
 
 type State = SensorStatus['state'];
 
+const NOTHING_YET: SensorStats = { frames: 0, malformed: 0, records: 0, dropped: 0 };
+
 export class SensorSupervisor {
   readonly #options: SupervisorOptions;
   readonly #stopping = new AbortController();
@@ -55,7 +57,7 @@ export class SensorSupervisor {
   #complaint = '';
   #starts = 0;
   /** Of sensors that are gone, and of the present one. */
-  #past: SensorStats = { frames: 0, malformed: 0, records: 0 };
+  #past: SensorStats = NOTHING_YET;
   #present: SensorStats = this.#past;
 
   constructor(options: SupervisorOptions) {
@@ -75,6 +77,7 @@ export class SensorSupervisor {
       frames: past.frames + present.frames,
       malformed: past.malformed + present.malformed,
       records: past.records + present.records,
+      dropped: past.dropped + present.dropped,
     };
   }
 
@@ -164,9 +167,9 @@ export class SensorSupervisor {
   }
 
   #bury(how: string): void {
-    const { frames, malformed, records } = this.status;
-    this.#past = { frames, malformed, records };
-    this.#present = { frames: 0, malformed: 0, records: 0 };
+    const { frames, malformed, records, dropped } = this.status;
+    this.#past = { frames, malformed, records, dropped };
+    this.#present = NOTHING_YET;
     this.#child = undefined;
     this.#answered(Number.POSITIVE_INFINITY);
     if (this.#stopping.signal.aborted) return;

@@ -37,6 +37,8 @@ export interface SensorStatus {
   readonly frames: number;
   readonly malformed: number;
   readonly records: number;
+  /** Of the records, those that the core was too busy to take. */
+  readonly dropped: number;
 }
 
 export interface CaptureOptions {

@@ -29,9 +29,10 @@ export function statusText(status: Status): string {
     ...status.sinks.map((problem) => `sink           ${problem}`),
     '',
     'SENSORS',
-    ...status.sensors.map(({ interface: name, state, reason, frames, malformed }) => {
+    ...status.sensors.map(({ interface: name, state, reason, frames, malformed, dropped }) => {
       const why = reason === undefined ? '' : ` (${reason})`;
-      return `  ${name}: ${state}${why}, ${frames} frames, ${malformed} malformed`;
+      const lost = dropped === 0 ? '' : `, ${dropped} dropped`;
+      return `  ${name}: ${state}${why}, ${frames} frames, ${malformed} malformed${lost}`;
     }),
     '',
     'DOORS',

@@ -58,7 +58,7 @@ describe("a sensor's supervisor", () => {
   it('hands on the packets of its sensor, and counts', async () => {
     const record = Buffer.alloc(RECORD_BYTES);
     encodeRecord({ ...newParsedFrame(), port: 7 }, 1, record, 0);
-    const stats = '{stats:{frames:5,malformed:1,records:2}}';
+    const stats = '{stats:{frames:5,malformed:1,records:2,dropped:0}}';
     const write = `process.stdout.write(Buffer.from("${record.toString('hex')}","hex"))`;
     const { one, packets, until } = supervise(`hear((m)=>{${LISTENING};${write};say(${stats})})`);
     await one.start('ip');
@@ -72,7 +72,7 @@ describe("a sensor's supervisor", () => {
   });
 
   it('replaces a sensor that sends nonsense, and keeps its counts', async () => {
-    const stats = '{stats:{frames:3,malformed:0,records:0}}';
+    const stats = '{stats:{frames:3,malformed:0,records:0,dropped:0}}';
     const { one, packets, logged, until } = supervise(
       `hear((m)=>{${LISTENING};say("?");say({listening:{id:"x"}});
        say(${stats},()=>process.stdout.write(Buffer.alloc(5000,0x4b)))})`,

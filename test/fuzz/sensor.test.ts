@@ -37,7 +37,7 @@ const HOSTILE: Readonly<Record<string, string>> = {
     const b=Buffer.concat(Array(1170).fill(record));
     for(;;){for(let at=24;at<b.length;at+=56)b.writeUInt32LE(Math.random()*2**32,at);all(1,b)}}`,
   'an endless line': 'function act(){const b=Buffer.alloc(65536,120);for(;;)all(3,b)}',
-  'messages without end': `function act(){const b=Buffer.from('{"stats":{"frames":1,"malformed":0,"records":0}}\\n'.repeat(999));for(;;)all(3,b)}`,
+  'messages without end': `function act(){const b=Buffer.from('{"stats":{"frames":1,"malformed":0,"records":0,"dropped":0}}\\n'.repeat(999));for(;;)all(3,b)}`,
   'complaints without end': 'function act(){const b=Buffer.alloc(65536,"x\\n");for(;;)all(2,b)}',
   'nothing, and it dies': 'function act(){process.abort()}',
 };
