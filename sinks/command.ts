@@ -1,9 +1,10 @@
 /** One command of a door, from `/bin/sh -c` to its end. */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import type { Readable } from 'node:stream';
 import { LONGEST_TIMER_MS } from '../src/clock.js';
 import { PosternError, reasonOf } from '../src/errors.js';
 import { logLines, outputBudget } from './output.js';
+import type { Shell, ShellCommand, Shells } from './shells.js';
 
 /** Between SIGTERM and SIGKILL, milliseconds. */
 const KILL_AFTER_MS = 1000;
@@ -12,13 +13,8 @@ export const LISTEN_MS = 2000;
 /** How long the output of a command that has ended is waited for, milliseconds. */
 const DRAIN_MS = 100;
 
-const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
-
-export interface CommandRequest {
-  /** With the address filled in. */
-  readonly command: string;
-  /** Added to PATH; the command sees nothing else of postern's environment. */
-  readonly environment: Readonly<Record<string, string>>;
+/** The command has the address filled in; it sees nothing else of postern's environment. */
+export interface CommandRequest extends ShellCommand {
   readonly timeoutMs: number;
   /**
    * At the timeout or an abort: `end` ends the whole process group; `leave` leaves it running and
@@ -43,13 +39,8 @@ export interface RunningCommand {
  * handed over to a `cat` that reads it into `/dev/null` until the last writer is gone. So of a
  * command that may run for ever, the first `LISTEN_MS` are logged.
  */
-export function startCommand(request: CommandRequest): RunningCommand {
-  const child = spawn('/bin/sh', ['-c', request.command], {
-    cwd: '/',
-    detached: true,
-    env: { PATH, ...request.environment },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
+export function startCommand(request: CommandRequest, shells: Shells): RunningCommand {
+  const child = shells.run(request);
   const release = listen(child, request.onOutput);
   // The child itself keeps this process alive, until it is released; so no timer needs to.
   const stopListening =
@@ -60,12 +51,11 @@ export function startCommand(request: CommandRequest): RunningCommand {
   return { done: settle(child, request, release), release };
 }
 
-function listen(child: ChildProcess, onOutput: CommandRequest['onOutput']): () => void {
+function listen(child: Shell, onOutput: CommandRequest['onOutput']): () => void {
   const budget = outputBudget();
   const open = new Map<Readable, () => void>();
   for (const name of ['stdout', 'stderr'] as const) {
     const stream = child[name];
-    if (stream === null) continue;
     open.set(
       stream,
       logLines(stream, budget, (line) => onOutput(name, line)),
@@ -97,7 +87,7 @@ function handOver(stream: Readable): void {
   stream.destroy();
 }
 
-function settle(child: ChildProcess, request: CommandRequest, release: () => void): Promise<void> {
+function settle(child: Shell, request: CommandRequest, release: () => void): Promise<void> {
   return new Promise<void>((resolve, reject) => {
     let ending: string | undefined;
     const overdue = (why: string) => {

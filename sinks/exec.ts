@@ -4,8 +4,9 @@ import { type Commands, commandsFor, expandCommand, type Family } from '../confi
 import type { Door } from '../config/types.js';
 import { PosternError } from '../src/errors.js';
 import type { Log } from '../src/log/types.js';
-import { type RunningCommand, startCommand } from './command.js';
+import { type CommandRequest, type RunningCommand, startCommand } from './command.js';
 import { createPool } from './pool.js';
+import { createShells } from './shells.js';
 import type { Sink, SinkGrant } from './types.js';
 
 /** What knockd prints about commands; the command as configured, `%IP%` unexpanded. */
@@ -27,6 +28,8 @@ export interface ExecOptions {
 export interface Exec {
   /** The sink of a door for sources of one family; undefined: the door runs nothing for them. */
   sink(door: Door, family: Family): Sink | undefined;
+  /** Has shells ready for the first command, if one of the doors has any. */
+  prepare(doors: readonly Door[]): void;
   /** Lets go of all running commands: they run on when this process ends. */
   release(): void;
 }
@@ -35,6 +38,7 @@ export function createExec({ maxCommands, log, onLine = () => {} }: ExecOptions)
   const starts = createPool(maxCommands);
   // A close never waits for a start command, however long that runs (DESIGN 11).
   const stops = createPool(maxCommands);
+  const shells = createShells();
   const running = new Set<RunningCommand>();
   // A stop command that is tried again did not time out again.
   const timedOut = new Set<string>();
@@ -52,7 +56,7 @@ export function createExec({ maxCommands, log, onLine = () => {} }: ExecOptions)
     if (canonicalAddress(source) !== source)
       throw new PosternError('POSTERN_E_COMMAND', 'the command is not run for what is no address');
     onLine({ kind: 'running-command', door: door.name, source, command });
-    const started = startCommand({
+    const request: CommandRequest = {
       command: expandCommand(command, source),
       environment: {
         POSTERN_DOOR: door.name,
@@ -65,7 +69,8 @@ export function createExec({ maxCommands, log, onLine = () => {} }: ExecOptions)
       signal,
       onOutput: (stream, line) =>
         log.info({ door: door.name, source, grant: id, command: kind, stream }, line),
-    });
+    };
+    const started = startCommand(request, shells);
     running.add(started);
     try {
       await started.done;
@@ -99,7 +104,13 @@ export function createExec({ maxCommands, log, onLine = () => {} }: ExecOptions)
 
   return {
     sink: (door, family) => sinkOf(door, commandsFor(door, family)),
+    prepare(doors) {
+      const runs = (door: Door) =>
+        ([4, 6] as const).some((family) => commandsFor(door, family).start !== undefined);
+      if (doors.some(runs)) shells.fill();
+    },
     release() {
+      shells.close();
       for (const command of running) command.release();
       running.clear();
     },

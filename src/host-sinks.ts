@@ -54,6 +54,7 @@ export class HostSinks {
    * @throws PosternError POSTERN_E_NFT when a door allows something and nft cannot be used
    */
   async start(): Promise<void> {
+    this.#exec.prepare(this.#configuration.doors);
     await this.#nftables.start();
     await this.#named.load(this.#configuration);
   }
@@ -117,6 +118,7 @@ export class HostSinks {
     const { doors, options } = configuration;
     await this.#nftables.configure({ guard: options.nftGuard, doors });
     this.#configuration = configuration;
+    this.#exec.prepare(doors);
     await this.#named.load(configuration);
   }
 

@@ -21,7 +21,9 @@ export interface DispatchContext extends ArbiterContext {
   /** This host's name. */
   readonly host: string;
   readonly sinksFor: (door: Door, source: string) => readonly Sink[];
-  /** Puts the open job into the queue. */
+  /** Opens as soon as the journal has it. */
+  readonly openNow: (arbiter: Arbiter) => void;
+  /** Puts the open job into the queue, for what had to wait. */
   readonly scheduleOpen: (arbiter: Arbiter) => void;
 }
 
@@ -187,7 +189,7 @@ function begin(
   } else if (lost !== undefined) arbiter.openUnjournalled(lost);
   else {
     arbiter.prepare();
-    context.scheduleOpen(arbiter);
+    context.openNow(arbiter);
   }
   return { kind: 'opening', grant: id, ...(lost !== undefined && { unjournalled: true as const }) };
 }

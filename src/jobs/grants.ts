@@ -49,12 +49,22 @@ export interface GrantsOptions {
   readonly closeBackoffMs?: (attempt: number) => number;
   /** Told of each durable step of a grant's life; for tests. */
   readonly reach?: ReachStep | undefined;
-  /** Which of the layers that close a door are at work (DESIGN 7); for tests that take one away. */
-  readonly layers?: { readonly queue: boolean; readonly reconciler: boolean };
+  /**
+   * Which of what opens and closes a door is at work (DESIGN 7); for tests that take something away.
+   * Without `direct`, a completion is opened by a job, as what had to wait is.
+   */
+  readonly layers?: Layers;
+}
+
+export interface Layers {
+  readonly direct?: boolean;
+  readonly queue: boolean;
+  readonly reconciler: boolean;
 }
 
 /** A job that is early by no more than this waits; BullMQ counts in whole milliseconds. */
 const ROUNDING_MS = 50;
+const ALL_LAYERS: Layers = { queue: true, reconciler: true };
 const TRIM_EVERY_MS = 60_000;
 /** Of the second that `stop` may take: for queues and commands to end, and for the last events. */
 const STOP_WAIT_MS = 400;
@@ -70,7 +80,7 @@ export function createGrants(options: GrantsOptions): Grants {
   const deciding = new Set<Promise<DispatchResult>>();
   const ledger = createLedger(journal, log);
   const queues = createQueues({ connect: options.connect, key, log });
-  const { layers = { queue: true, reconciler: true } } = options;
+  const { layers = ALL_LAYERS } = options;
   const jumpedMs = watchWallClock(clock);
   const context: RecoveryContext = {
     ...options,
@@ -84,6 +94,11 @@ export function createGrants(options: GrantsOptions): Grants {
     ledger,
     closeBackoffMs: options.closeBackoffMs ?? closeBackoffMs,
     scheduleOpen: (arbiter) => enqueue('open', arbiter, 0),
+    // Not by a job, as what had to wait is: a job takes Redis twice as long as the journal does.
+    openNow: (arbiter) => {
+      if (layers.direct === false) enqueue('open', arbiter, 0);
+      else void arbiter.open();
+    },
     scheduleClose: (arbiter) => {
       if (arbiter.deadlineMs !== null) {
         enqueue('close', arbiter, arbiter.deadlineMs - clock.now());
@@ -115,14 +130,16 @@ export function createGrants(options: GrantsOptions): Grants {
   async function onCloseJob({ grant, round }: JobBody): Promise<void> {
     const arbiter = registry.find(grant);
     if (arbiter === undefined || arbiter.round !== round) return;
-    const result = await arbiter.close('deadline');
-    if (result.kind !== 'early') return;
-    if (result.leftMs > ROUNDING_MS) {
-      arbiter.remind();
-      return;
+    for (;;) {
+      const result = await arbiter.close('deadline');
+      if (result.kind !== 'early') return;
+      if (result.leftMs > ROUNDING_MS) {
+        arbiter.remind();
+        return;
+      }
+      // Timers count in whole milliseconds, and may be early by one.
+      await sleep(Math.ceil(result.leftMs));
     }
-    await sleep(result.leftMs);
-    await arbiter.close('deadline');
   }
 
   /** Jobs whose time was counted by another wall clock are asked for anew. */

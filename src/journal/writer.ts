@@ -78,7 +78,7 @@ export class Writer {
       };
       this.#pending.add(pending);
       if (this.#closed) pending.settle(closedError(pending));
-      else this.#flush();
+      else this.#flushSoon();
     });
   }
 
@@ -86,6 +86,15 @@ export class Writer {
   close(): void {
     this.#closed = true;
     for (const pending of [...this.#pending]) pending.settle(closedError(pending));
+  }
+
+  /** What is written in one turn goes out in one packet, so that one fsync serves all of it. */
+  #flushSoon(): void {
+    const { stream, status } = this.#options.redis;
+    if (status !== 'ready') return;
+    stream.cork();
+    process.nextTick(() => stream.uncork());
+    this.#flush();
   }
 
   #flush(): void {

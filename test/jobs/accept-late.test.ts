@@ -60,7 +60,7 @@ describe('a grant that the cluster gave and that comes late', () => {
   });
 
   it('loses what it waits to be opened, and all of it if that takes too long', async () => {
-    const running = await host.run();
+    const running = await host.run({ layers: { direct: false, queue: true, reconciler: true } });
     await host.pauseJobs();
     const door = host.door({ name: 'waits', cmdTimeoutMs: 60_000 });
     const tooLate = host.door({ name: 'too-late', cmdTimeoutMs: 60_000 });

@@ -48,6 +48,8 @@ describe('grants beside a Redis that forgets, forges or is gone', () => {
   it('closes within two seconds of the deadline after FLUSHALL', async () => {
     const running = await host.run();
     const deadline = await openForASecond(running, 'flushed');
+    const jobs = () => host.redis.zcard('postern:close:delayed');
+    await poll(async () => (await jobs()) === 1, 'its close job is there to be lost');
     await host.redis.flushall();
     await closesInTime('flushed', deadline);
     await none(running);

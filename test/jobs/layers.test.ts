@@ -42,8 +42,18 @@ describe('each layer closes a door with the other two taken away (DESIGN 7)', ()
     await closesInTime(running, 'paused', 'reconciler');
   });
 
+  it('the reconciler opens what no job opens', async () => {
+    const running = await host.run({ layers: { direct: false, queue: false, reconciler: true } });
+    await closesInTime(running, 'reconciled', 'reconciler');
+  });
+
+  it('a job opens what is not opened at once', async () => {
+    const running = await host.run({ layers: { direct: false, queue: true, reconciler: false } });
+    await closesInTime(running, 'by-job', 'deadline');
+  });
+
   it('none: then the door stays open, so the tests above show what they say', async () => {
-    const running = await host.run({ layers: { queue: false, reconciler: false } });
+    const running = await host.run({ layers: { direct: false, queue: false, reconciler: false } });
     const door = host.door({ name: 'none', cmdTimeoutMs: 200 });
     await running.grants.complete(host.completion(door));
     assert.equal(running.grants.status()[0]?.state, 'opening', 'nobody even opens it');

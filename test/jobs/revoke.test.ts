@@ -64,7 +64,7 @@ describe('a revocation', () => {
   });
 
   it('keeps from opening what waits for it', async () => {
-    const running = await host.run({ layers: { queue: true, reconciler: false } });
+    const running = await host.run({ layers: { direct: false, queue: true, reconciler: false } });
     await host.pauseJobs();
     const timed = host.allowing();
     await running.grants.accept(host.order(timed));
