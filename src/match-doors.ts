@@ -18,6 +18,8 @@ export function listeningDoors(
   sequenceOf: (door: Door) => readonly Knock[] | undefined,
   previous: readonly ListeningDoor[],
 ): readonly ListeningDoor[] {
+  // Backwards, so that of equal ones the first stays.
+  const known = new Map(previous.toReversed().map(({ match }) => [JSON.stringify(match), match]));
   return doors.flatMap((door) => {
     const knocks = sequenceOf(door);
     if (knocks === undefined) return [];
@@ -29,8 +31,6 @@ export function listeningDoors(
       tcpFlags,
       ...(target === undefined ? {} : { target }),
     };
-    const text = JSON.stringify(match);
-    const same = previous.find((old) => JSON.stringify(old.match) === text);
-    return [{ door, match: same?.match ?? match }];
+    return [{ door, match: known.get(JSON.stringify(match)) ?? match }];
   });
 }
