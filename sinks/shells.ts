@@ -99,7 +99,9 @@ function scriptOf({ command, environment }: ShellCommand): string {
   const exports = Object.entries(environment).map(
     ([name, value]) => `export ${name}=${quoted(value)}\n`,
   );
-  return `${exports.join('')}exec /bin/sh -c ${quoted(command)} </dev/null\n`;
+  // What the shell itself has put into its environment.
+  const own = 'unset -v PWD OLDPWD SHLVL\n';
+  return `${own}${exports.join('')}exec /bin/sh -c ${quoted(command)} </dev/null\n`;
 }
 
 function quoted(text: string): string {
