@@ -2,7 +2,7 @@
 import type { Row } from './rows.js';
 import { doorsRows, grantsRows, scansRows } from './rows-doors.js';
 import { commandRows, idleRows, nftablesRows, slowCommandRows } from './rows-latency.js';
-import { floodRows, packetRows, sourcesRows } from './rows-packets.js';
+import { floodRows, packetRows, ringRows, sourcesRows } from './rows-packets.js';
 
 type Extract = (figures: unknown) => readonly Row[];
 
@@ -13,6 +13,7 @@ const EXTRACTS: Readonly<Record<string, Extract>> = {
   idle: idleRows,
   packets: packetRows,
   floods: floodRows,
+  ring: ringRows,
   sources: sourcesRows,
   scans: scansRows,
   doors: doorsRows,

@@ -55,7 +55,9 @@ function growth(costs: readonly Cost[]): number {
 const floodFigure = z.object({
   ...{ program, perSecond: number, seconds: number, knocks: number, reachedPerSecond: number },
   ...{ honest: number, opened: number, delayP50Ms: number, delayMaxMs: number },
-  ...{ lostShare: number, cpuMicros: number, beforePssMiB: number, mostPssMiB: number },
+  ...{ cpuMicros: number, beforePssMiB: number, mostPssMiB: number },
+  // knockd does not say how many it saw.
+  lostShare: number.optional(),
 });
 const floodRuns = z.union([
   z.array(floodFigure),
@@ -67,11 +69,12 @@ export function floodFigures(figures: unknown): readonly Flood[] {
   return floodRuns.parse(figures);
 }
 
-/** T1: with first knocks 99 of 100 honest ones open, with second ones too, which wake machines, 95. */
-const OPENED_SHARE = new Map([
-  [1, 0.99],
-  [2, 0.95],
-]);
+/** T1: all honest knocks open; of 100,000 a second 99 of 100, and 95 where floods wake machines. */
+function openedShare({ perSecond, knocks }: Flood): number {
+  if (knocks > 1) return 0.95;
+  return perSecond >= 100_000 ? 0.99 : 1;
+}
+
 const LATE_MS = 100;
 const GROWTH_MB = 128;
 
@@ -94,12 +97,13 @@ function isKnockdBeside(each: Flood, { perSecond, knocks }: Flood): boolean {
 function rowsOfFlood(flood: Flood, knockd: Flood | undefined): readonly Row[] {
   const { perSecond, knocks, honest, opened, delayMaxMs, beforePssMiB, mostPssMiB } = flood;
   const what = `${count(perSecond)}/s ${knocks === 1 ? 'first' : 'first and second'} knocks`;
-  const limit = OPENED_SHARE.get(knocks) ?? 1;
+  const limit = openedShare(flood);
   const grown = megabytes(mostPssMiB - beforePssMiB);
   const of = (told: (flood: Flood) => string) => (knockd === undefined ? '' : told(knockd));
   const opening = (each: Flood) => `${each.opened} of ${each.honest}`;
   const late = (each: Flood) => (each.opened > 0 ? `${shown(each.delayMaxMs)} ms` : 'none opened');
-  const lost = (each: Flood) => `${shown(100 * each.lostShare)} %`;
+  const lost = (each: Flood) =>
+    each.lostShare === undefined ? '' : `${shown(100 * each.lostShare)} %`;
   return [
     row(`${what}: honest knocks that opened`, `≥ ${100 * limit} %`, opening(flood), of(opening), {
       ...{ value: opened / honest, limit, atLeast: true },
@@ -112,6 +116,21 @@ function rowsOfFlood(flood: Flood, knockd: Flood | undefined): readonly Row[] {
     }),
     row('packets lost; processor time for one', '', `${lost(flood)}; ${micros(flood)}`, of(micros)),
   ];
+}
+
+const ringShape = z.object({ runs: z.array(floodFigure.extend({ ringMiB: number })) });
+
+/** What each size of the ring loses, and what it takes: the same flood, the sizes in turn. */
+export function ringRows(figures: unknown): readonly Row[] {
+  const { runs } = ringShape.parse(figures);
+  const sizes = [...new Set(runs.map(({ ringMiB }) => ringMiB))];
+  return sizes.map((size) => {
+    const of = runs.filter(({ ringMiB }) => ringMiB === size);
+    const lost = of.map(({ lostShare = 0 }) => `${shown(100 * lostShare)} %`).join(' and ');
+    const memory = Math.min(...of.map(({ beforePssMiB }) => beforePssMiB));
+    const what = `\`capture_buffer = ${size}M\`: packets lost; memory when idle`;
+    return row(what, '', `${lost}; ${mb(memory)}`, '');
+  });
 }
 
 function addedBy({ beforePssMiB, mostPssMiB }: Flood): string {
