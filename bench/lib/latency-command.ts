@@ -73,9 +73,9 @@ async function emptyStamps({ folder }: Bench): Promise<string> {
   return stamps;
 }
 
-function knocksOf({ first, knocks }: Plan): Knock[] {
+function knocksOf({ knocks }: Plan): Knock[] {
   let afterMs = 0;
-  return Array.from({ length: first + knocks }, (_, index) => {
+  return Array.from({ length: knocks }, (_, index) => {
     afterMs += pauseMs() + (PORTS.length - 1) * BETWEEN_HITS_MS;
     return { source: sourceOf(index), afterMs };
   });

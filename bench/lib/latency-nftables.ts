@@ -39,7 +39,7 @@ export async function prepare({ network, plan }: Bench): Promise<void> {
   const { server, client } = network.interfaces;
   const route = ['ip', 'route', 'add', '10.0.0.0/8', 'via', CLIENT4, 'dev', server];
   await network.must('server', route);
-  const adds = Array.from({ length: 2 * (plan.first + plan.knocks) }, (_, index) => {
+  const adds = Array.from({ length: 2 * plan.knocks }, (_, index) => {
     return `addr add ${sourceOf(index)}/32 dev ${client}\n`;
   });
   await network.must('client', ['ip', '-batch', '-'], { input: adds.join('') });
@@ -84,10 +84,10 @@ function doorOf(name: ProgramName, folder: string): Start {
     : { doors: `${sequence}command = nft add element ${SET[name]} ${element}\n`, folder };
 }
 
-/** First a few that are not counted, then by turns one for the element and one for the connection. */
+/** By turns one for the element and one for the connection. */
 async function probeInput({ network, plan }: Bench, subject: Subject): Promise<ProbeInput> {
   const wire = await wireOf(network);
-  const knocks = Array.from({ length: 2 * (plan.first + plan.knocks) }, (_, index): ProbedKnock => {
+  const knocks = Array.from({ length: 2 * plan.knocks }, (_, index): ProbedKnock => {
     const source = sourceOf(index);
     const hits = subject === 'floor' ? [] : PORTS.map((port) => hit(wire, source, port));
     return { source, hits, sees: index % 2 === 0 ? 'element' : 'connection' };
