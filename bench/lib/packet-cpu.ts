@@ -1,5 +1,4 @@
 /** What a number of packets cost: processor time in a window, less what the program uses idle. */
-import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { rounded } from './figures.js';
 import { cpuSeconds } from './usage.js';
@@ -22,16 +21,10 @@ export function sampleCpu(pid: number): CpuSample {
   return { atMs: performance.now(), byRole: cpuSeconds(pid) };
 }
 
-/** Of a process with one thread and no children, in nanoseconds instead of ticks of 10 ms. */
-export function sampleThread(pid: number): CpuSample {
-  const [nanoseconds = ''] = readFileSync(`/proc/${pid}/schedstat`, 'utf8').split(' ');
-  return { atMs: performance.now(), byRole: new Map([['core', Number(nanoseconds) / 1e9]]) };
-}
-
-export async function idleRate(sample: () => CpuSample, overMs: number): Promise<CpuRate> {
-  const before = sample();
+export async function idleRate(pid: number, overMs: number): Promise<CpuRate> {
+  const before = sampleCpu(pid);
   await sleep(overMs);
-  const after = sample();
+  const after = sampleCpu(pid);
   const seconds = (after.atMs - before.atMs) / 1000;
   return new Map([...used(before, after)].map(([role, value]) => [role, value / seconds]));
 }

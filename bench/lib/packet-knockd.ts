@@ -8,7 +8,7 @@ import type { Network } from '../../test/support/netns.js';
 import { Program } from '../../test/support/program.js';
 import { rounded } from './figures.js';
 import { type Wire, wireOf } from './frames.js';
-import { type CpuRate, costOf, idleRate, type PacketCost, sampleThread } from './packet-cpu.js';
+import { type CpuRate, costOf, idleRate, type PacketCost, sampleCpu } from './packet-cpu.js';
 import {
   type Burst,
   doorWithin,
@@ -20,12 +20,14 @@ import {
 
 export interface KnockdPlan {
   readonly tracked: number;
+  readonly kinds: readonly Exclude<PacketKind, 'stray'>[];
 }
 
 export interface KnockdRow extends PacketCost {
   readonly kind: PacketKind;
   readonly tracked: number;
   readonly packets: number;
+  /** Those that it did not tell of. */
   readonly lostShare: number;
 }
 
@@ -34,10 +36,12 @@ const FILL_PER_SECOND = 4000;
 const LIVE = 500;
 const NEW = 1000;
 const MISSES = 10_000;
-const MAX_LOST = 0.05;
+/** Of the attempts that are to be tracked this much may be missing, after so many turns. */
+const MISSING_SHARE = 0.02;
+const TURNS = 5;
 const SEQ_TIMEOUT_SECONDS = 3600;
-const IDLE_MS = 1000;
-const QUIET_MS = 500;
+const IDLE_MS = 500;
+const QUIET_MS = 250;
 /** A share of a core: less is idle. */
 const BUSY = 0.02;
 const STAGE_LINE = /: Stage \d+$/gm;
@@ -49,69 +53,100 @@ interface Run {
   readonly plan: KnockdPlan;
 }
 
-export async function knockdCosts(
+/** A knockd with all its attempts under way, whose packets are measured once. */
+export interface FullKnockd {
+  measure(): Promise<readonly KnockdRow[]>;
+  dispose(): Promise<void>;
+}
+
+export async function fullKnockd(
   network: Network,
   folder: string,
   plan: KnockdPlan,
-): Promise<KnockdRow[]> {
+): Promise<FullKnockd> {
   const file = join(folder, 'knockd.conf');
   await mkdir(folder, { recursive: true });
   await writeFile(file, doorWithin(SEQ_TIMEOUT_SECONDS));
   const argv = ['knockd', '-v', '-i', network.interfaces.server, '-c', file];
   const knockd = new Program(network.spawn('server', [...argv, '-p', `${file}.pid`]));
+  const run: Run = { network, wire: await wireOf(network), knockd, plan };
   try {
     await knockd.waitFor(/listening/);
-    return await measure({ network, wire: await wireOf(network), knockd, plan });
-  } finally {
+    const bursts = burstsOf(plan, await fill(run, filledOf(plan)));
+    const idle = await idleRate(knockd.pid, IDLE_MS);
+    return { measure: () => measure(run, bursts, idle), dispose: () => knockd.dispose() };
+  } catch (error) {
     await knockd.dispose();
+    throw error;
   }
 }
 
-async function measure(run: Run): Promise<KnockdRow[]> {
-  // Half of the new sources come before the middle of their window, half after it.
-  const filled = run.plan.tracked - NEW / 2;
-  const fill = { kind: 'first', packets: filled, firstSource: NEW_SOURCES } as const;
-  const { told } = await send(run, { ...fill, perSecond: FILL_PER_SECOND });
-  if (told < filled * (1 - MAX_LOST)) throw new Error(`${told} of ${filled} attempts have begun`);
-  const idle = await idleRate(() => sampleThread(run.knockd.pid), IDLE_MS);
-  const live = { firstSource: NEW_SOURCES, sources: LIVE, step: Math.floor(filled / LIVE) };
-  const fresh = { perSecond: PER_SECOND, firstSource: NEW_SOURCES + filled };
-  // Without the knocks that begin anew: those attempts would all stand at the same end of its list.
-  const onward = { packets: LIVE * LIVE_STAGES, perSecond: PER_SECOND };
-  return [
-    await measureOne(run, idle, { kind: 'miss', ...fresh, packets: MISSES }),
-    await measureOne(run, idle, { kind: 'first', ...fresh, packets: NEW }),
-    await measureOne(run, idle, { kind: 'live', ...live, ...onward }),
-  ];
+/** Half of the new sources come before the middle of their window, half after it. */
+function filledOf({ tracked }: KnockdPlan): number {
+  return tracked - NEW / 2;
+}
+
+type Bursts = Readonly<Record<KnockdPlan['kinds'][number], Burst>>;
+
+function burstsOf(plan: KnockdPlan, nextSource: number): Bursts {
+  const step = Math.floor(filledOf(plan) / LIVE);
+  const live = { firstSource: NEW_SOURCES, sources: LIVE, step };
+  const fresh = { perSecond: PER_SECOND, firstSource: nextSource };
+  return {
+    miss: { kind: 'miss', ...fresh, packets: MISSES },
+    first: { kind: 'first', ...fresh, packets: NEW },
+    // Without the knocks that begin anew: those attempts would all stand at the same end of its list.
+    live: { kind: 'live', ...live, packets: LIVE * LIVE_STAGES, perSecond: PER_SECOND },
+  };
+}
+
+async function measure(run: Run, bursts: Bursts, idle: CpuRate): Promise<KnockdRow[]> {
+  const rows: KnockdRow[] = [];
+  for (const kind of run.plan.kinds) rows.push(await measureOne(run, idle, bursts[kind]));
+  return rows;
+}
+
+/** Gives the first source that is still new. */
+async function fill(run: Run, attempts: number): Promise<number> {
+  let nextSource = NEW_SOURCES;
+  let begun = 0;
+  for (let turn = 0; turn < TURNS && begun < attempts * (1 - MISSING_SHARE); turn++) {
+    const packets = attempts - begun;
+    const burst = { kind: 'first', packets, firstSource: nextSource } as const;
+    begun += (await send(run, { ...burst, perSecond: FILL_PER_SECOND })).told;
+    nextSource += packets;
+  }
+  if (begun >= attempts * (1 - MISSING_SHARE)) return nextSource;
+  throw new Error(`${begun} of ${attempts} attempts have begun`);
 }
 
 async function measureOne(run: Run, idle: CpuRate, burst: Burst): Promise<KnockdRow> {
   const { kind, packets } = burst;
   const { tracked } = run.plan;
   const { before, after, told } = await send(run, burst);
+  const isRight = kind === 'miss' ? told === 0 : told > 0;
+  if (!isRight) throw new Error(`knockd told of ${told} stages at ${packets} packets (${kind})`);
   // It tells of each knock with a line.
-  const lostShare = kind === 'miss' ? 0 : 1 - told / packets;
-  if (Math.abs(lostShare) > MAX_LOST || (kind === 'miss' && told > 0)) {
-    throw new Error(`knockd told of ${told} stages at ${packets} packets (${kind})`);
-  }
-  const cost = costOf(before, after, idle, packets);
-  return { kind, tracked, packets, lostShare: rounded(lostShare, 5), ...cost };
+  const lostShare = kind === 'miss' ? 0 : rounded(1 - told / packets, 5);
+  // What was lost cost nothing.
+  const cost = costOf(before, after, idle, kind === 'miss' ? packets : told);
+  return { kind, tracked, packets, lostShare, ...cost };
 }
 
 /** Sends, waits until knockd has done all of it, and counts the stages that it told of. */
 async function send({ network, wire, knockd }: Run, burst: Burst) {
   const from = knockd.logs.length;
-  const before = sampleThread(knockd.pid);
+  const before = sampleCpu(knockd.pid);
   await sendBurst(network, wire, burst);
   await untilIdle(knockd.pid);
-  const after = sampleThread(knockd.pid);
+  const after = sampleCpu(knockd.pid);
   const told = knockd.logs.slice(from).match(STAGE_LINE)?.length ?? 0;
   return { before, after, told };
 }
 
 async function untilIdle(pid: number): Promise<void> {
   for (let used = 1; used > BUSY; ) {
-    const rate = await idleRate(() => sampleThread(pid), QUIET_MS);
+    const rate = await idleRate(pid, QUIET_MS);
     used = rate.get('core') ?? 0;
   }
 }

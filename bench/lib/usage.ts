@@ -1,10 +1,8 @@
 /** What the processes of a program use: processor time and memory, out of /proc. */
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { setInterval } from 'node:timers';
 import { commandLine, descendants } from '../../test/support/process-tree.js';
 
-/** `getconf CLK_TCK`: 100 on every Linux that Node runs on. */
-const TICKS_PER_SECOND = 100;
 const LOOK_EVERY_MS = 250;
 
 export interface Memory {
@@ -19,12 +17,15 @@ export function familyOf(pid: number): number[] {
   return [pid, ...descendants(pid)];
 }
 
-/** Processor seconds (user and system, ended children included) of each process by its role. */
+/**
+ * Processor seconds (user and system) of each process that runs, by its role. Children that have
+ * ended are left out: they were commands, whose time is the operator's.
+ */
 export function cpuSeconds(pid: number): Map<string, number> {
   const byRole = new Map<string, number>();
   for (const each of familyOf(pid)) {
     const role = roleOf(each, pid);
-    byRole.set(role, (byRole.get(role) ?? 0) + ticksOf(each) / TICKS_PER_SECOND);
+    byRole.set(role, (byRole.get(role) ?? 0) + processSeconds(each));
   }
   return byRole;
 }
@@ -43,10 +44,23 @@ function roleOf(pid: number, root: number): string {
       : 'other';
 }
 
-function ticksOf(pid: number): number {
-  const stat = readOrEmpty(`/proc/${pid}/stat`);
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return [11, 12].reduce((sum, at) => sum + Number(fields[at] ?? 0), 0);
+/** What the scheduler counts, in nanoseconds; `stat` has ticks of 10 ms. All threads that run. */
+function processSeconds(pid: number): number {
+  let nanoseconds = 0;
+  for (const thread of threadsOf(pid)) {
+    const [ran = ''] = readOrEmpty(`/proc/${pid}/task/${thread}/schedstat`).split(' ');
+    nanoseconds += Number(ran);
+  }
+  return nanoseconds / 1e9;
+}
+
+function threadsOf(pid: number): string[] {
+  try {
+    return readdirSync(`/proc/${pid}/task`);
+  } catch {
+    // It ended meanwhile.
+    return [];
+  }
 }
 
 export function memoryOf(pids: readonly number[]): Memory {
