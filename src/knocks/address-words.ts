@@ -98,9 +98,15 @@ export class LatestWords {
   }
 }
 
-/** The text again; the inverse of `addressWords`. */
-export function wordsText(words: AddressWords): string {
-  const bytes = new DataView(new ArrayBuffer(16));
-  for (const [index, word] of words.entries()) bytes.setUint32(index * 4, word);
-  return addressText(new Uint8Array(bytes.buffer));
+/** The text of the four words from `at` on; the inverse of `addressWords`. */
+export function wordsText(words: AddressWords, at = 0): string {
+  if (words[at] === 0 && words[at + 1] === 0 && words[at + 2] === 0xffff) {
+    const address = words[at + 3] ?? 0;
+    const [high, low] = [address >>> 16, address & 0xffff];
+    return `${high >>> 8}.${high & 255}.${low >>> 8}.${low & 255}`;
+  }
+  for (let i = 0; i < 16; i++) bytes[i] = (words[at + (i >> 2)] ?? 0) >>> (24 - (i & 3) * 8);
+  return addressText(bytes);
 }
+
+const bytes = new Uint8Array(16);

@@ -27,4 +27,15 @@ describe('addresses as words', () => {
       { numRuns: 2000 },
     );
   });
+
+  it('come back from wherever they stand, and only mapped ones as IPv4', () => {
+    const text = (...words: number[]) => wordsText(new Uint32Array([5, 0, ...words]), 2);
+    assert.equal(text(0, 0, 0xffff, 0xffffffff), '255.255.255.255');
+    assert.equal(text(0, 0, 0xffff, 0), '0.0.0.0');
+    assert.equal(text(0, 0, 0xffff, 0x80_7f_01_ff), '128.127.1.255');
+    assert.equal(text(0, 0, 0, 0x01020304), '::102:304');
+    assert.equal(text(0, 0, 0x1ffff, 0x01020304), '::1:ffff:102:304');
+    assert.equal(text(0, 1, 0xffff, 0x01020304), '::1:0:ffff:102:304');
+    assert.equal(text(1, 0, 0xffff, 0x01020304), '0:1::ffff:102:304');
+  });
 });
