@@ -4,6 +4,7 @@
  * removal moves some of them into the new one, and a search asks both.
  */
 import type { AddressWords } from './address-words.js';
+import { letGo } from './let-go.js';
 
 /** What knows the key of a slot. */
 export interface SlotKeys {
@@ -100,7 +101,9 @@ export class SlotIndex {
       old[at] = GONE;
     }
     this.#cleared = end;
-    if (end === old.length) this.#old = NO_TABLE;
+    if (end < old.length) return;
+    this.#old = NO_TABLE;
+    letGo(old.buffer);
   }
 }
 

@@ -30,7 +30,7 @@ export class Segment {
     readonly id: number,
     places: number,
   ) {
-    // In one piece: a large one goes back to the system when it is let go.
+    // In one piece, which goes back to the system when it is let go.
     const buffer = new ArrayBuffer(places * BYTES);
     this.times = new Float64Array(buffer, 0, places);
     this.words = new Uint32Array(buffer, places * 8, places * WORDS);

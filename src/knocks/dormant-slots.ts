@@ -6,6 +6,7 @@
  */
 import type { AddressWords } from './address-words.js';
 import { KIND, Segment } from './dormant-segment.js';
+import { letGo } from './let-go.js';
 
 const LARGEST_SEGMENT = 4096;
 /** Stands where a segment was given back. */
@@ -113,6 +114,7 @@ export class DormantSlots {
       return;
     }
     this.#segments[segment.id] = NO_SEGMENT;
+    letGo(segment.words.buffer);
     this.#freeIds.push(segment.id);
   }
 

@@ -195,6 +195,8 @@ describe('the dormant table', () => {
     assert.equal(table.size, 0);
     assert.equal(table.oldestMs(), Number.POSITIVE_INFINITY);
     assert.equal(table.bytes, fewest);
+    const keptBytes = process.memoryUsage().arrayBuffers - before;
+    assert.ok(keptBytes < 1024 * 1024, `${keptBytes} bytes are kept, without a collection`);
   });
 
   it('takes no more memory whoever is woken, and forgets nobody for it', () => {
