@@ -15,14 +15,14 @@ import { stepOf } from '../../machines/step.js';
 import type { Packet } from '../../machines/types.js';
 import { LatestWords } from './address-words.js';
 import { AttemptLimit } from './attempt-limit.js';
-import { Deadlines } from './deadlines.js';
+import { type Alarm, Deadlines } from './deadlines.js';
 import { type DormantPacket, DormantTable } from './dormant.js';
 import type { KnockCounts, KnocksOptions } from './types.js';
 
 interface Knocker {
   snapshot: SnapshotFrom<typeof knocker>;
-  /** The earliest alarm set for it; Infinity: none. */
-  alarmMs: number;
+  /** Its only one; never later than its next deadline. */
+  alarm: Alarm | undefined;
 }
 
 const NO_DOORS: readonly MatchDoor[] = [];
@@ -109,8 +109,8 @@ export class Knocks {
     const table = this.#table;
     for (let due = this.#deadlines.takeDue(nowMs); due; due = this.#deadlines.takeDue(nowMs)) {
       const active = this.#knockers.get(due.source);
-      if (active?.alarmMs !== due.atMs) continue;
-      active.alarmMs = Number.POSITIVE_INFINITY;
+      if (active === undefined) continue;
+      active.alarm = undefined;
       this.#send(due.source, active, { type: 'TIMEOUT', atMs: nowMs, table });
     }
     this.#dormant.expire(nowMs - table.memoryMs, (record) => this.#expireDormant(record));
@@ -171,7 +171,7 @@ export class Knocks {
 
   #wake(source: string, remembered: DormantPacket | undefined): Knocker {
     if (this.#knockers.size >= this.#options.limits.maxMachines) this.#evictOldest();
-    const woken: Knocker = { snapshot: quiet, alarmMs: Number.POSITIVE_INFINITY };
+    const woken: Knocker = { snapshot: quiet, alarm: undefined };
     this.#knockers.set(source, woken);
     if (remembered !== undefined) {
       // What the packet began was told when it came in.
@@ -182,11 +182,16 @@ export class Knocks {
   }
 
   #evictOldest(): void {
-    for (const source of this.#knockers.keys()) {
-      this.#knockers.delete(source);
+    for (const [source, oldest] of this.#knockers) {
+      this.#forget(source, oldest);
       this.#machinesEvicted++;
       return;
     }
+  }
+
+  #forget(source: string, active: Knocker): void {
+    this.#knockers.delete(source);
+    if (active.alarm !== undefined) this.#deadlines.remove(active.alarm);
   }
 
   #touch(source: string, active: Knocker): void {
@@ -197,15 +202,18 @@ export class Knocks {
   #send(source: string, active: Knocker, event: KnockerEvent): void {
     const [snapshot, effects] = step(active.snapshot, event);
     active.snapshot = snapshot;
-    if (isForgotten(snapshot.context)) this.#knockers.delete(source);
-    else {
-      const next = nextDeadlineMs(snapshot.context);
-      if (next < active.alarmMs || active.alarmMs === Number.POSITIVE_INFINITY) {
-        active.alarmMs = next;
-        this.#deadlines.add(next, source);
-      }
-    }
+    if (isForgotten(snapshot.context)) this.#forget(source, active);
+    else this.#arm(source, active, nextDeadlineMs(snapshot.context));
     for (const effect of effects) this.#tell(source, effect);
+  }
+
+  /** An alarm that comes too early is set anew when it does: most packets put deadlines off. */
+  #arm(source: string, active: Knocker, deadlineMs: number): void {
+    if (active.alarm !== undefined) {
+      if (active.alarm.atMs <= deadlineMs) return;
+      this.#deadlines.remove(active.alarm);
+    }
+    active.alarm = this.#deadlines.add(deadlineMs, source);
   }
 
   #tell(source: string, effect: { readonly type: string; readonly params?: unknown }): void {

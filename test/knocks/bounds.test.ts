@@ -57,6 +57,12 @@ function arrayBytes(): number {
   return process.memoryUsage().arrayBuffers;
 }
 
+function heapBytes(): number {
+  assert.ok(typeof collect === 'function', 'garbage is collected when it is asked for');
+  collect();
+  return process.memoryUsage().heapUsed;
+}
+
 describe('what a flood makes postern remember (T1)', () => {
   it(`${SOURCES} spoofed first knocks: bounded, oldest first, given back`, function () {
     this.timeout(20_000 + SOURCES / 50);
@@ -86,6 +92,32 @@ describe('what a flood makes postern remember (T1)', () => {
     assert.equal(knocks.nextDeadlineMs(), Number.POSITIVE_INFINITY);
     const kept = arrayBytes() - before;
     assert.ok(kept < 2 ** 20, `${kept} bytes`);
+  });
+
+  it('second knocks as well: the alarms of evicted machines go with them', () => {
+    const [machines, sources] = [100, 30_000];
+    const { knocks } = knocksWithin(1000, machines);
+    const wake = (n: number) => {
+      for (const port of [7, 8]) knocks.packet(hit(spoofed(n), port, n / 20));
+    };
+    // Everything is compiled, and every table as large as it gets.
+    for (let n = 0; n < sources; n++) wake(n);
+    const before = heapBytes();
+    for (let n = sources; n < 2 * sources; n++) wake(n);
+    const grown = heapBytes() - before;
+    assert.deepEqual([knocks.counts().machines, knocks.counts().dormant], [machines, 0]);
+    assert.ok(grown < 2 ** 20, `${grown} bytes`);
+  });
+
+  it('nothing is due of machines that were evicted or whose door is open', () => {
+    const { knocks, opened } = knocksWithin(10, 3);
+    for (let n = 0; n < 40; n++) {
+      for (const port of [7, 8]) knocks.packet(hit(spoofed(n), port, n));
+    }
+    assert.equal(knocks.nextDeadlineMs(), 37 + SEQ_TIMEOUT_MS);
+    for (const n of [38, 37, 39]) knocks.packet(hit(spoofed(n), 9, 1000));
+    assert.deepEqual(opened, [38, 37, 39].map(spoofed));
+    assert.equal(knocks.nextDeadlineMs(), Number.POSITIVE_INFINITY);
   });
 
   it('no mix of knocks, strays and silences exceeds a cap or leaves anything behind', () => {
