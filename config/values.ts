@@ -64,11 +64,14 @@ export function wholeNumber(least: number, most: number): (text: string) => Read
   };
 }
 
-/** `off`, or a whole number of zero or more. */
-export function limitOrOff(text: string): Reading<number | 'off'> {
-  if (text.toLowerCase() === 'off') return good('off');
-  const reading = wholeNumber(0, 65_535)(text);
-  return reading.value === undefined ? bad('takes "off" or a whole number from 0') : reading;
+/** `off`, or a whole number from zero to a bound. */
+export function limitOrOff(most: number): (text: string) => Reading<number | 'off'> {
+  return (text) => {
+    if (text.toLowerCase() === 'off') return good('off');
+    const reading = wholeNumber(0, most)(text);
+    if (reading.value !== undefined) return reading;
+    return bad(`takes "off" or a whole number from 0 to ${most}`);
+  };
 }
 
 export function yesOrNo(text: string): Reading<boolean> {

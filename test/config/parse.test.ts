@@ -184,6 +184,16 @@ describe('parseConfiguration', () => {
     assert.match(saidOf(text)[0]!, /^2:12 warning POSTERN_W_MISPLACED Sequence has no effect/);
   });
 
+  it('bounds how many stray ports have to be remembered', () => {
+    const { options } = loads('[options]\nstray_limit = 2000\nscan_limit = 2000\n');
+    assert.deepEqual([options.strayLimit, options.scanLimit], [2000, 2000]);
+    assert.deepEqual(saidOf('[options]\nstray_limit = 2001\nscan_limit = 2001\n'), [
+      '2:15 error POSTERN_E_CONFIG_VALUE stray_limit takes "off" or a whole number from 0 to 2000',
+      '3:14 error POSTERN_E_CONFIG_VALUE scan_limit takes a whole number from 1 to 2000',
+    ]);
+    assert.match(saidOf('[options]\nscan_limit = 0\n')[0] ?? '', /from 1 to 2000/);
+  });
+
   it('reports every error of a file, each at its line and column', () => {
     const text = `[options]
   stae_dir = /x
