@@ -88,9 +88,14 @@ export class DormantTable {
     return this.#slots.segmentOf(slot).times[this.#slots.placeOf(slot)] ?? 0;
   }
 
-  /** Forgets the records that came in before `beforeMs`, oldest first. */
-  expire(beforeMs: number, onExpired: (record: DormantPacket) => void): void {
-    while (this.size > 0 && this.oldestMs() <= beforeMs) {
+  /** Forgets the records that came in before `beforeMs`, oldest first, `atMost` of them. */
+  expire(
+    beforeMs: number,
+    onExpired: (record: DormantPacket) => void,
+    atMost = Number.POSITIVE_INFINITY,
+  ): void {
+    for (let left = atMost; left > 0 && this.size > 0; left--) {
+      if (this.oldestMs() > beforeMs) return;
       const slot = this.#slots.oldest();
       const at = this.#slots.placeOf(slot) * WORDS;
       const record = this.#recordAt(slot, wordsText(this.#slots.segmentOf(slot).words, at));

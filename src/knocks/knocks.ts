@@ -6,6 +6,7 @@ import { initialTransition, type SnapshotFrom } from 'xstate';
 import { concerns, type DoorTable, type MatchDoor, strayConcerns } from '../../machines/doors.js';
 import {
   isForgotten,
+  type KnockerContext,
   type KnockerEffect,
   type KnockerEvent,
   knocker,
@@ -20,14 +21,22 @@ import { type DormantPacket, DormantTable } from './dormant.js';
 import type { KnockCounts, KnocksOptions } from './types.js';
 
 interface Knocker {
-  snapshot: SnapshotFrom<typeof knocker>;
+  /** All there is to its machine's snapshot: see `snapshotOf`. */
+  context: KnockerContext;
   /** Its only one; never later than its next deadline. */
   alarm: Alarm | undefined;
 }
 
 const NO_DOORS: readonly MatchDoor[] = [];
+/** A machine's timeout takes as long as those of so many dormant records. */
+const MACHINE_WEIGHT = 10;
 const [quiet] = initialTransition(knocker);
 const step = stepOf(knocker);
+/** A machine's state follows from its context, so the half of a kilobyte around it is made anew. */
+const knocking: SnapshotFrom<typeof knocker> = knocker.resolveState({
+  value: 'knocking',
+  context: quiet.context,
+});
 
 export class Knocks {
   readonly #options: KnocksOptions;
@@ -104,16 +113,22 @@ export class Knocks {
     this.#send(packet.source, woken, { type, packet, local, table });
   }
 
-  /** Acts on every deadline that has come by `nowMs` (M8). */
-  advance(nowMs: number): void {
+  /**
+   * Acts on the deadlines that have come by `nowMs` (M8): on all of them, or on about so many, where
+   * whoever calls has other things to do and comes back at once. No rule hangs on when it is called.
+   */
+  advance(nowMs: number, atMost = Number.POSITIVE_INFINITY): void {
     const table = this.#table;
-    for (let due = this.#deadlines.takeDue(nowMs); due; due = this.#deadlines.takeDue(nowMs)) {
+    for (let left = atMost; left > 0; left -= MACHINE_WEIGHT) {
+      const due = this.#deadlines.takeDue(nowMs);
+      if (due === undefined) break;
       const active = this.#knockers.get(due.source);
       if (active === undefined) continue;
       active.alarm = undefined;
       this.#send(due.source, active, { type: 'TIMEOUT', atMs: nowMs, table });
     }
-    this.#dormant.expire(nowMs - table.memoryMs, (record) => this.#expireDormant(record));
+    const beforeMs = nowMs - table.memoryMs;
+    this.#dormant.expire(beforeMs, (record) => this.#expireDormant(record), atMost);
     this.#attempts.sweep(nowMs);
     this.#nowMs = nowMs;
   }
@@ -171,12 +186,12 @@ export class Knocks {
 
   #wake(source: string, remembered: DormantPacket | undefined): Knocker {
     if (this.#knockers.size >= this.#options.limits.maxMachines) this.#evictOldest();
-    const woken: Knocker = { snapshot: quiet, alarm: undefined };
+    const woken: Knocker = { context: quiet.context, alarm: undefined };
     this.#knockers.set(source, woken);
     if (remembered !== undefined) {
       // What the packet began was told when it came in.
       const event: KnockerEvent = { ...remembered, table: this.#table };
-      woken.snapshot = step(woken.snapshot, event)[0];
+      woken.context = step(quiet, event)[0].context;
     }
     return woken;
   }
@@ -200,10 +215,10 @@ export class Knocks {
   }
 
   #send(source: string, active: Knocker, event: KnockerEvent): void {
-    const [snapshot, effects] = step(active.snapshot, event);
-    active.snapshot = snapshot;
-    if (isForgotten(snapshot.context)) this.#forget(source, active);
-    else this.#arm(source, active, nextDeadlineMs(snapshot.context));
+    const [{ context }, effects] = step(snapshotOf(active), event);
+    active.context = context;
+    if (isForgotten(context)) this.#forget(source, active);
+    else this.#arm(source, active, nextDeadlineMs(context));
     for (const effect of effects) this.#tell(source, effect);
   }
 
@@ -229,6 +244,10 @@ export class Knocks {
       this.#options.onEvent({ kind: 'expired', door, source, stage: 1, atMs });
     }
   }
+}
+
+function snapshotOf({ context }: Knocker): SnapshotFrom<typeof knocker> {
+  return { ...(context.attempts.length > 0 ? knocking : quiet), context };
 }
 
 const KINDS: ReadonlySet<string> = new Set<KnockerEffect['type']>([

@@ -14,6 +14,12 @@ import type { KnockEvent, KnockLimits } from './types.js';
  */
 const PIPE_GRACE_MS = 250;
 
+/**
+ * Timeouts in one turn of the event loop, a few milliseconds of work: a million may be due at once,
+ * after a reload with a shorter `Seq_Timeout`.
+ */
+const TIMEOUTS_AT_ONCE = 4000;
+
 export interface LiveKnocksOptions {
   readonly table: DoorTable;
   readonly host: HostView;
@@ -69,7 +75,7 @@ function createAlarm(knocks: Knocks, clock: Clock) {
 
   function fire(): void {
     armedForMs = Number.POSITIVE_INFINITY;
-    knocks.advance(clock.now() - PIPE_GRACE_MS);
+    knocks.advance(clock.now() - PIPE_GRACE_MS, TIMEOUTS_AT_ONCE);
     arm();
   }
 

@@ -64,6 +64,21 @@ function heapBytes(): number {
 }
 
 describe('what a flood makes postern remember (T1)', () => {
+  it('acts on so many deadlines at a time, and on all of them in the end', () => {
+    const { knocks } = knocksWithin(10_000, 10_000);
+    for (let n = 0; n < 6000; n++) knocks.packet(hit(spoofed(n), 7, n / 100));
+    for (let n = 0; n < 1000; n++) knocks.packet(hit(spoofed(n), 8, 100));
+    const left: string[] = [];
+    while (knocks.nextDeadlineMs() < Number.POSITIVE_INFINITY) {
+      const { dormant, machines } = knocks.counts();
+      left.push(`${dormant} ${machines}`);
+      knocks.advance(SEQ_TIMEOUT_MS * 3, 2000);
+    }
+    assert.deepEqual(left, ['5000 1000', '3000 800', '1000 600', '0 400', '0 200']);
+    const { dormant, machines } = knocks.counts();
+    assert.deepEqual([dormant, machines], [0, 0]);
+  });
+
   it(`${SOURCES} spoofed first knocks: bounded, oldest first, given back`, function () {
     this.timeout(20_000 + SOURCES / 50);
     const { knocks, opened } = knocksWithin(MAX_SOURCES, 100);
