@@ -8,6 +8,7 @@
  * flood of sources with one attempt each is forgotten within a second.
  */
 import { LatestWords } from './address-words.js';
+import { letGo, roomFor } from './let-go.js';
 
 /** An attempt is within the limit, is the one that exceeds it, or comes while it is ignored. */
 export type LimitVerdict = 'within' | 'exceeds' | 'ignored';
@@ -19,6 +20,8 @@ const MINUTE_MS = 60_000;
  * from 1970, as in a replay. The shortest time for one attempt is three times as long.
  */
 const TOLERANCE_MS = 2;
+/** Of a record. */
+const BYTES = 17;
 const SET = 8;
 const SMALLEST = 1024;
 /** 4.5 MB. */
@@ -35,11 +38,18 @@ class Columns {
    * record is worth nothing from then on. 0: none.
    */
   readonly mark: Float64Array;
+  readonly #memory: ArrayBuffer;
   constructor(readonly capacity: number) {
-    this.high = new Int32Array(capacity);
-    this.low = new Int32Array(capacity);
-    this.isIpv6 = new Uint8Array(capacity);
-    this.mark = new Float64Array(capacity);
+    this.#memory = roomFor(capacity * BYTES);
+    this.mark = new Float64Array(this.#memory, 0, capacity);
+    this.high = new Int32Array(this.#memory, capacity * 8, capacity);
+    this.low = new Int32Array(this.#memory, capacity * 12, capacity);
+    this.isIpv6 = new Uint8Array(this.#memory, capacity * 16, capacity);
+  }
+
+  /** Nothing may be read of it any more. */
+  letGo(): void {
+    letGo(this.#memory);
   }
 }
 
@@ -181,6 +191,7 @@ export class AttemptLimit {
       this.#take(nowMs);
       this.#columns.mark[this.#slot] = mark;
     }
+    old.letGo();
     [this.#high, this.#low, this.#isIpv6] = [wantedHigh, wantedLow, wantedIpv6];
   }
 }

@@ -4,7 +4,7 @@
  * removal moves some of them into the new one, and a search asks both.
  */
 import type { AddressWords } from './address-words.js';
-import { letGo } from './let-go.js';
+import { letGo, roomFor } from './let-go.js';
 
 /** What knows the key of a slot. */
 export interface SlotKeys {
@@ -109,7 +109,7 @@ export class SlotIndex {
 
 /** Empty as it is: nothing needs to be filled in. */
 function tableOf(places: number): Int32Array {
-  return new Int32Array(places * 2);
+  return new Int32Array(roomFor(places * 2 * Int32Array.BYTES_PER_ELEMENT));
 }
 
 function insert(table: Int32Array, entry: number, hash: number): void {

@@ -1,4 +1,5 @@
 import type { AddressWords } from './address-words.js';
+import { roomFor } from './let-go.js';
 
 /** Words of a record: four of the key, then these. */
 export const WORDS = 8;
@@ -31,7 +32,7 @@ export class Segment {
     places: number,
   ) {
     // In one piece, which goes back to the system when it is let go.
-    const buffer = new ArrayBuffer(places * BYTES);
+    const buffer = roomFor(places * BYTES);
     this.times = new Float64Array(buffer, 0, places);
     this.words = new Uint32Array(buffer, places * 8, places * WORDS);
     this.kinds = new Uint8Array(buffer, places * (BYTES - 1));
