@@ -3,7 +3,7 @@
  * client's namespace. Input: one JSON object in argv. Output: one JSON object when it is done.
  */
 import capModule from 'cap';
-import { SOURCE_AT } from './lib/frames.js';
+import { Template } from './lib/template.js';
 
 export interface FloodInput {
   readonly device: string;
@@ -22,8 +22,6 @@ export interface FloodOutput {
   readonly seconds: number;
 }
 
-const IP_AT = 14;
-const CHECKSUM_AT = 24;
 /** Less than a burst: waits are rounded up by the kernel's timer slack, 50 µs. */
 const WAIT_MS = 0.02;
 /** Who was held up catches up no faster than this at a time: a wire carries no heap of packets. */
@@ -35,8 +33,7 @@ function flood(input: FloodInput): FloodOutput {
   const { device, perSecond, seconds, firstSource, sources } = input;
   const cap = new capModule.Cap();
   cap.open(device, 'less 1', 1024 * 1024, Buffer.alloc(65_535));
-  const frames = input.frames.map((hex) => Buffer.from(hex, 'hex'));
-  const bare = frames.map(sumWithoutSource);
+  const templates = input.frames.map((hex) => new Template(hex));
   const startMs = performance.now();
   let sent = 0;
   for (;;) {
@@ -45,37 +42,16 @@ function flood(input: FloodInput): FloodOutput {
     const due = Math.floor((elapsedMs / 1000) * perSecond);
     Atomics.wait(sleeper, 0, 0, WAIT_MS);
     for (const until = Math.min(due, sent + MAX_BURST); sent < until; sent++) {
-      const which = sent % frames.length;
-      const turn = Math.floor(sent / frames.length);
-      const frame = frames[which] ?? Buffer.alloc(0);
-      const source = firstSource + (turn % sources);
-      frame.writeUInt32BE(source, SOURCE_AT);
-      frame.writeUInt16BE(
-        folded((bare[which] ?? 0) + (source >>> 16) + (source & 0xffff)),
-        CHECKSUM_AT,
-      );
+      const template = templates[sent % templates.length];
+      if (template === undefined) throw new Error('there is no frame to send');
+      const turn = Math.floor(sent / templates.length);
+      const frame = template.from(firstSource + (turn % sources));
       cap.send(frame, frame.length);
     }
   }
   const tookMs = performance.now() - startMs;
   cap.close();
   return { sent, seconds: tookMs / 1000 };
-}
-
-/** The sum of the IP header's words but for source address and checksum. */
-function sumWithoutSource(frame: Buffer): number {
-  let sum = 0;
-  for (let at = IP_AT; at < IP_AT + 20; at += 2) {
-    const counts = at !== CHECKSUM_AT && at !== SOURCE_AT && at !== SOURCE_AT + 2;
-    if (counts) sum += frame.readUInt16BE(at);
-  }
-  return sum;
-}
-
-function folded(sum: number): number {
-  let rest = sum;
-  while (rest > 0xffff) rest = (rest & 0xffff) + (rest >>> 16);
-  return ~rest & 0xffff;
 }
 
 const [, program, argument] = process.argv;

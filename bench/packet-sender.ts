@@ -5,7 +5,7 @@
  * Input: one JSON object in argv. Output: one JSON object when it is done.
  */
 import capModule from 'cap';
-import { SOURCE_AT } from './lib/frames.js';
+import { Template } from './lib/template.js';
 
 export interface PacketSenderInput {
   readonly device: string;
@@ -25,7 +25,6 @@ export interface PacketSenderOutput {
   readonly seconds: number;
 }
 
-const CHECKSUM_AT = 24;
 const SEQUENCE_AT = 38;
 const TCP_END = 54;
 /** Who was held up does not catch up: a burst would be lost that an even pace would not lose. */
@@ -35,17 +34,11 @@ const WAIT_MS = 0.02;
 
 const sleeper = new Int32Array(new SharedArrayBuffer(4));
 
-interface Template {
-  readonly bytes: Buffer;
-  /** The IP header's checksum, taken back: the sum of all words but for the source's. */
-  readonly sum: number;
-}
-
 function send(input: PacketSenderInput): PacketSenderOutput {
   const { device, packets, perSecond } = input;
   const cap = new capModule.Cap();
   cap.open(device, 'less 1', 1024 * 1024, Buffer.alloc(65_535));
-  const templates = input.frames.map(templateOf);
+  const templates = input.frames.map((hex) => new Template(hex));
   const firstSequence = Math.floor(Math.random() * 2 ** 32);
   const startMs = performance.now();
   let heldUpMs = 0;
@@ -66,11 +59,6 @@ function send(input: PacketSenderInput): PacketSenderOutput {
   return { sent, seconds: tookMs / 1000 };
 }
 
-function templateOf(hex: string): Template {
-  const bytes = Buffer.from(hex, 'hex');
-  return { bytes, sum: ~bytes.readUInt16BE(CHECKSUM_AT) & 0xffff };
-}
-
 /** The frame of that packet, in the buffer that all packets of its template share. */
 function prepared(
   templates: readonly Template[],
@@ -80,18 +68,9 @@ function prepared(
 ): Buffer {
   const template = templates[Math.floor(packet / sources) % templates.length];
   if (template === undefined) throw new Error('there is no frame to send');
-  const { bytes, sum } = template;
-  const source = firstSource + (packet % sources) * step;
-  bytes.writeUInt32BE(source, SOURCE_AT);
-  bytes.writeUInt16BE(folded(sum + (source >>> 16) + (source & 0xffff)), CHECKSUM_AT);
+  const bytes = template.from(firstSource + (packet % sources) * step);
   if (bytes.length >= TCP_END) bytes.writeUInt32BE(sequence, SEQUENCE_AT);
   return bytes;
-}
-
-function folded(sum: number): number {
-  let rest = sum;
-  while (rest > 0xffff) rest = (rest & 0xffff) + (rest >>> 16);
-  return ~rest & 0xffff;
 }
 
 const [, program, argument] = process.argv;
