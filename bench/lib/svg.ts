@@ -34,7 +34,7 @@ export interface BarPlot {
 }
 
 const [WIDTH, HEIGHT] = [720, 380];
-const AREA = { left: 76, right: 24, top: 88, bottom: 58 };
+const AREA = { left: 76, right: 40, top: 88, bottom: 58 };
 const INNER = { width: WIDTH - AREA.left - AREA.right, height: HEIGHT - AREA.top - AREA.bottom };
 /** Letters have room in any font. */
 const LEGEND = { firstRow: 52, row: 20, beforeName: 28, letter: 7.2, gap: 22 };
