@@ -3,23 +3,24 @@ import { z } from 'zod';
 import { type Row, shown } from './rows.js';
 import { count, ms, number, program, row, word } from './rows-parse.js';
 
-const orders = z.object({ random: number, ascending: number, descending: number });
-const scanRun = z.object({
-  ...{ name: word, program, scans: orders, opened: number, scansThatOpened: number },
-  ...{ honest: number, honestOpened: number, lostShare: number },
+const leg = z.object({
+  ...{ name: word, program, scans: number, opened: number, scansThatOpened: number },
+  ...{ honest: number, honestOpened: number, mostLostShare: number },
 });
-const scans = z.object({ runs: z.array(scanRun) });
-type ScanRun = z.infer<typeof scanRun>;
+const scans = z.object({ summary: z.array(leg) });
+type Leg = z.infer<typeof leg>;
 
+/** All shapes of sequences together: which of them a scan opened is in the results file. */
 export function scansRows(figures: unknown): readonly Row[] {
-  const { runs } = scans.parse(figures);
-  return runs.flatMap((run) => (run.program === 'postern' ? scanRows(run) : [besideRow(run)]));
+  const { summary } = scans.parse(figures);
+  return summary.flatMap((each) =>
+    each.program === 'postern' ? legRows(each) : [besideRow(each)],
+  );
 }
 
-function scanRows(run: ScanRun): readonly Row[] {
-  const { opened, honest, honestOpened } = run;
+function legRows({ name, scans, opened, honest, honestOpened }: Leg): readonly Row[] {
   return [
-    row(`doors opened by ${scansOf(run)}, ${run.name}`, 'none', count(opened), '', {
+    row(`doors opened by ${count(scans)} scans, ${name}`, 'none', count(opened), '', {
       ...{ value: opened, limit: 0 },
     }),
     row('honest knocks after them that opened', 'all', `${honestOpened} of ${honest}`, '', {
@@ -28,13 +29,9 @@ function scanRows(run: ScanRun): readonly Row[] {
   ];
 }
 
-function besideRow(run: ScanRun): Row {
-  const theirs = `${count(run.opened)}, by ${count(run.scansThatOpened)} of the scans`;
-  return row(`doors opened by ${scansOf(run)}`, '', '', theirs);
-}
-
-function scansOf({ scans: { random, ascending, descending } }: ScanRun): string {
-  return `${random} random, ${ascending} ascending, ${descending} descending scans`;
+function besideRow({ scans, opened, scansThatOpened }: Leg): Row {
+  const theirs = `${count(opened)}, by ${count(scansThatOpened)} of the scans`;
+  return row(`doors opened by ${count(scans)} scans`, '', '', theirs);
 }
 
 const doorsShape = z.array(

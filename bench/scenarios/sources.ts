@@ -34,8 +34,8 @@ interface SourcesPlan {
 }
 
 const PLAN: SourcesPlan = {
-  ...{ sources: 4_000_000, perSecond: 70_000, seqTimeoutSeconds: 25 },
-  ...{ beforeSeconds: 10, afterSeconds: 90 },
+  ...{ sources: 4_000_000, perSecond: 100_000, seqTimeoutSeconds: 25 },
+  ...{ beforeSeconds: 5, afterSeconds: 45 },
 };
 const QUICK: SourcesPlan = {
   ...{ sources: 160_000, perSecond: 40_000, seqTimeoutSeconds: 2 },
