@@ -21,11 +21,15 @@ async function ended(shell: Shell): Promise<Ended> {
   return { ...(await exit), stdout, stderr };
 }
 
-const waitingShells = () => descendants(process.pid).filter((pid) => / -s$/.test(commandLine(pid)));
+const allWaiting = () => descendants(process.pid).filter((pid) => / -s$/.test(commandLine(pid)));
 
 describe('shells that wait for their command', () => {
   let shells: Shells;
+  /** Of other tests in this process. */
+  let others: readonly number[] = [];
+  const waitingShells = () => allWaiting().filter((pid) => !others.includes(pid));
   beforeEach(() => {
+    others = allWaiting();
     shells = createShells();
   });
   afterEach(() => shells.close());
